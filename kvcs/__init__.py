@@ -1,0 +1,68 @@
+"""kvcs: a Git-friendly, diffable repository for Keras models.
+
+    import kvcs
+
+    kvcs.save(model, "models/mnist")                    live model -> directory
+    kvcs.commit(model, "models/mnist", "Widen head")    the same, and a git commit
+    model = kvcs.load("v1.0:models/mnist")              any revision -> live model
+    kvcs.verify("models/mnist")                         true when every checksum holds
+    kvcs.digest("models/mnist")                         "sha256:…"
+
+Every function takes the same operand MODEL: a directory, `REV:DIR` as in git, a saved Keras file,
+or a live `keras.Model`. Importing kvcs imports neither Keras nor git; a function imports what it
+needs when it is called.
+
+Read the package from below: `spec` (the values), `tree` (the stored format), `workdir`, `repo` and
+`keras_io` (the world: directories, git, Keras), `commands` (the use cases), `cli`.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from kvcs.errors import KvcsError
+
+if TYPE_CHECKING:
+    from kvcs.commands.commit import commit
+    from kvcs.commands.digest import digest
+    from kvcs.commands.load import load
+    from kvcs.commands.model_json import model_from_json, model_to_json
+    from kvcs.commands.save import save
+    from kvcs.commands.verify import verify
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "KvcsError",
+    "__version__",
+    "commit",
+    "digest",
+    "load",
+    "model_from_json",
+    "model_to_json",
+    "save",
+    "verify",
+]
+
+_HOMES = {
+    "commit": "kvcs.commands.commit",
+    "digest": "kvcs.commands.digest",
+    "load": "kvcs.commands.load",
+    "model_from_json": "kvcs.commands.model_json",
+    "model_to_json": "kvcs.commands.model_json",
+    "save": "kvcs.commands.save",
+    "verify": "kvcs.commands.verify",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'kvcs' has no attribute {name!r}")
+    found = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

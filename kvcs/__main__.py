@@ -1,0 +1,5 @@
+"""`python -m kvcs`."""
+
+from kvcs.cli import run
+
+run()

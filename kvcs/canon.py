@@ -1,0 +1,290 @@
+"""Canonical JSON: the same value is always the same bytes, and comes back as what it was.
+
+Two steps. `dumps` and `loads` give JSON one form: UTF-8, keys sorted by code point, two spaces,
+LF, a final newline, no duplicate keys, no bare NaN; a list of at most 16 numbers, booleans and
+nulls, such as a shape, on one line. `encode` and `decode` carry what JSON lacks
+in objects with one key that begins with `$`:
+
+    {"$tuple": [...]}            {"$set": [...]}, {"$frozenset": [...]}   sorted by their JSON
+    {"$dict": [[key, value]…]}   a dict whose order is not that of its sorted keys, or whose keys
+                                 are not all strings, or one of whose keys begins with "$"
+    {"$float": "nan"}            also "inf" and "-inf"
+    {"$complex": [re, im]}       {"$bytes": "<base64>"}
+    {"$slice": [a, b, c]}        {"$range": [a, b, c]}        {"$ellipsis": null}
+    {"$array": {"dtype", "shape", "values"}}                  values flat, in C order
+    {"$tensor": "lstm[0][2]"}    see `kvcs.spec.TensorRef`
+
+The one dict whose order means nothing is a schema: a class reference with its config, as Keras
+writes them. Its keys, and those of its config (arguments of a constructor), are sorted.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import math
+import re
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+import numpy as np
+
+from kvcs.errors import FormatError
+from kvcs.npy import array_from_values, array_values, dtype_name
+from kvcs.spec import TensorRef, Value
+
+MAX_DEPTH = 100
+MAX_ON_ONE_LINE = 16
+
+# The keys Keras uses around the config of a class; see `is_object`.
+OBJECT_KEYS = frozenset(
+    {
+        "build_config",
+        "class_name",
+        "compile_config",
+        "config",
+        "inbound_nodes",
+        "module",
+        "name",
+        "registered_name",
+        "shared_object_id",
+    }
+)
+
+# Characters that change how a line looks without being seen, or end it: C1 controls, zero-width
+# and bidirectional marks, line separators, the byte order mark, lone surrogates. A fixed list,
+# for the categories of Unicode move with the version of Python.
+_INVISIBLE = re.compile(
+    "[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]"
+)
+
+
+# A list of numbers, booleans and nulls, as json.dumps lays it out. A line break stands nowhere
+# else: inside strings it is escaped.
+_PLAIN_LIST = re.compile(r"\[\n +((?:[^\[\]{}\"\n]+,\n +)*[^\[\]{}\"\n]+)\n +\]")
+
+
+def _on_one_line(found: re.Match[str]) -> str:
+    items = re.split(r",\n +", found[1])
+    return f"[{', '.join(items)}]" if len(items) <= MAX_ON_ONE_LINE else found[0]
+
+
+def dumps(value: Any) -> bytes:
+    """Return the canonical bytes of a JSON value (dict, list, str, int, float, bool, None)."""
+    text = json.dumps(
+        value, ensure_ascii=False, allow_nan=False, sort_keys=True, indent=2, separators=(",", ": ")
+    )
+    text = _PLAIN_LIST.sub(_on_one_line, text)
+    text = _INVISIBLE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    return text.encode() + b"\n"
+
+
+def loads(data: bytes) -> Any:
+    """Read canonical JSON.
+
+    Raises:
+        FormatError: not JSON, a key twice in an object, NaN or Infinity, nested more than 100
+            deep, or not in the canonical form, so that a reviewer and kvcs would read the same.
+    """
+    try:
+        text = data.decode()
+        value = json.loads(
+            text, object_pairs_hook=_unique_keys, parse_constant=_no_constant, parse_float=_finite
+        )
+    except UnicodeDecodeError as error:
+        raise FormatError(f"not UTF-8 at byte {error.start}") from None
+    except json.JSONDecodeError as error:
+        raise FormatError(f"not JSON: {error.msg} in line {error.lineno}") from None
+    except RecursionError:
+        raise FormatError(f"nested more than {MAX_DEPTH} deep") from None
+    except ValueError as error:  # an int of more digits than Python converts
+        raise FormatError(f"not JSON: {str(error).partition(';')[0]}") from None
+    if _depth(value) > MAX_DEPTH:
+        raise FormatError(f"nested more than {MAX_DEPTH} deep")
+    if dumps(value) != data:
+        raise FormatError("not in canonical form (sorted keys, two spaces, one final newline)")
+    return value
+
+
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise FormatError(f"key {twice!r} stands twice in one object")
+    return found
+
+
+def _no_constant(text: str) -> NoReturn:
+    raise FormatError(f"{text} is not JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise FormatError(f"number {text[:40]} is too large for a float")
+    return number
+
+
+def _depth(value: Any) -> int:
+    level, deepest = [value], 0
+    while level:
+        deepest += 1
+        level = [
+            child
+            for parent in level
+            if isinstance(parent, dict | list)
+            for child in (parent.values() if isinstance(parent, dict) else parent)
+        ]
+    return deepest
+
+
+def is_object(value: Value) -> bool:
+    """Tell whether a dict is a class reference with its config, as Keras serialises objects."""
+    return (
+        isinstance(value, dict)
+        and isinstance(value.get("class_name"), str)
+        and "config" in value
+        and value.keys() <= OBJECT_KEYS
+    )
+
+
+def encode(value: Value) -> Any:
+    """Return `value` as JSON.
+
+    Raises:
+        TypeError: something that is not a `kvcs.spec.Value` is inside; the text names its type.
+    """
+    if value is None or isinstance(value, bool | str):
+        return value
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else {"$float": repr(float(value))}
+    if isinstance(value, list):
+        return [encode(item) for item in value]
+    if isinstance(value, dict):
+        return _encode_dict(value)
+    for kind, tag, content in _TAGS:
+        if isinstance(value, kind):
+            return {tag: content(value)}
+    raise TypeError(f"cannot be stored: {type(value).__name__} {value!r:.80}")
+
+
+def encode_schema(config: dict[str, Value]) -> dict[str, Any]:
+    """Return a dict as JSON whose keys are a schema's or a constructor's: order means nothing."""
+    if any(not isinstance(key, str) or key.startswith("$") for key in config):
+        encoded = _pairs(config)
+        return {"$dict": sorted(encoded, key=lambda pair: dumps(pair[0]))}
+    return {key: encode(item) for key, item in config.items()}
+
+
+def _encode_dict(value: dict[Any, Value]) -> Any:
+    if is_object(value):
+        config = value["config"]
+        encoded = {key: encode(item) for key, item in value.items() if key != "config"}
+        encoded["config"] = encode_schema(config) if isinstance(config, dict) else encode(config)
+        return encoded
+    keys = list(value)
+    if all(isinstance(key, str) and not key.startswith("$") for key in keys) and keys == sorted(
+        keys
+    ):
+        return {key: encode(item) for key, item in value.items()}
+    return {"$dict": _pairs(value)}
+
+
+def _pairs(value: dict[Any, Value]) -> list[Any]:
+    return [[encode(key), encode(item)] for key, item in value.items()]
+
+
+def _encode_set(value: set[Value] | frozenset[Value]) -> list[Any]:
+    return sorted((encode(item) for item in value), key=dumps)
+
+
+def _encode_array(value: np.ndarray[Any, Any]) -> dict[str, Any]:
+    return {
+        "dtype": dtype_name(value.dtype),
+        "shape": list(value.shape),
+        "values": [encode(item) for item in array_values(value)],
+    }
+
+
+_TAGS: tuple[tuple[type, str, Callable[[Any], Any]], ...] = (
+    (tuple, "$tuple", lambda value: [encode(item) for item in value]),
+    (TensorRef, "$tensor", str),
+    (bytes, "$bytes", lambda value: base64.b64encode(value).decode()),
+    (set, "$set", _encode_set),
+    (frozenset, "$frozenset", _encode_set),
+    (complex, "$complex", lambda value: [encode(value.real), encode(value.imag)]),
+    (slice, "$slice", lambda value: [encode(x) for x in (value.start, value.stop, value.step)]),
+    (range, "$range", lambda value: [value.start, value.stop, value.step]),
+    (type(Ellipsis), "$ellipsis", lambda value: None),
+    (np.ndarray, "$array", _encode_array),
+)
+
+
+def same(one: Value, other: Value) -> bool:
+    """Tell whether two values are stored as the same bytes: 1, 1.0 and True are three values."""
+    return dumps(encode(one)) == dumps(encode(other))
+
+
+def decode(encoded: Any) -> Value:
+    """Return the value that `encode` wrote.
+
+    Raises:
+        FormatError: an object with a `$` key that `encode` does not write.
+    """
+    if isinstance(encoded, list):
+        return [decode(item) for item in encoded]
+    if not isinstance(encoded, dict):
+        return encoded
+    tags = [key for key in encoded if key.startswith("$")]
+    if not tags:
+        return {key: decode(item) for key, item in encoded.items()}
+    if len(encoded) > 1 or tags[0] not in _DECODERS:
+        raise FormatError(f"expected a single known $ key, got {sorted(encoded)}")
+    try:
+        return _DECODERS[tags[0]](encoded[tags[0]])
+    except (TypeError, ValueError, KeyError, binascii.Error, OverflowError) as error:
+        raise FormatError(f"bad {tags[0]}: {error}") from None
+
+
+def _decode_float(text: str) -> float:
+    if text not in ("nan", "inf", "-inf"):
+        raise ValueError(f"expected nan, inf or -inf, got {text!r}")
+    return float(text)
+
+
+def _decode_dict(pairs: list[Any]) -> dict[Any, Value]:
+    found = {decode(key): decode(item) for key, item in pairs}
+    if len(found) < len(pairs):
+        raise ValueError("a key stands twice")
+    return found
+
+
+def _decode_array(content: dict[str, Any]) -> np.ndarray[Any, Any]:
+    values = [decode(item) for item in content["values"]]
+    return array_from_values(content["dtype"], tuple(content["shape"]), values)
+
+
+def _decode_null(content: None) -> Any:
+    if content is not None:
+        raise ValueError("expected null")
+    return Ellipsis
+
+
+_DECODERS: dict[str, Callable[[Any], Value]] = {
+    "$tuple": lambda content: tuple(decode(item) for item in content),
+    "$dict": _decode_dict,
+    "$float": _decode_float,
+    "$complex": lambda content: complex(*(decode(part) for part in content)),
+    "$bytes": lambda content: base64.b64decode(content, validate=True),
+    "$set": lambda content: {decode(item) for item in content},
+    "$frozenset": lambda content: frozenset(decode(item) for item in content),
+    "$slice": lambda content: slice(*(decode(part) for part in content)),
+    "$range": lambda content: range(*content),
+    "$ellipsis": _decode_null,
+    "$array": _decode_array,
+    "$tensor": TensorRef.parse,
+}

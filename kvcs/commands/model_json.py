@@ -1,0 +1,41 @@
+"""A model's architecture as one JSON text, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def model_to_json(model: Any) -> str:
+    """Return the architecture of a model as the JSON that Keras 3 itself reads.
+
+    It is what `model.to_json()` returns, but that arrays, tensors and NumPy scalars in a config
+    do not fail, and that the arguments of `compile()` are left out.
+
+    Args:
+        model: a live `keras.Model`.
+
+    Raises:
+        SaveError: something in a config cannot be written; the text names the layer.
+    """
+    from kvcs.keras_io.keras_json import to_keras_json
+
+    return to_keras_json(model)
+
+
+def model_from_json(json_string: str, custom_objects: Mapping[str, Any] | None = None) -> Any:
+    """Build a model from its architecture as JSON, as `tf.keras.models.model_from_json` does.
+
+    Args:
+        json_string: what `kvcs.model_to_json` or Keras 3's `model.to_json()` returned.
+        custom_objects: classes and functions by name.
+
+    Returns:
+        An uncompiled model with fresh weights.
+
+    Raises:
+        RestoreError: it is no such JSON, or a class is not known here.
+    """
+    from kvcs.keras_io.keras_json import from_keras_json
+
+    return from_keras_json(json_string, custom_objects)

@@ -1,0 +1,141 @@
+"""MODEL: the one way to name a model, for every command and every function."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias, cast
+
+from kvcs.errors import OperandError
+from kvcs.spec import StoredModel
+from kvcs.tree import reader, writer
+from kvcs.tree.writer import LAYER, MANIFEST
+from kvcs.workdir import Directory
+
+# A path, REV:DIR, or a live keras.Model.
+Model: TypeAlias = "str | os.PathLike[str] | Any"
+
+SAVED_FILES = (".keras", ".h5", ".hdf5")
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A stored model that can be read.
+
+    Attributes:
+        name: the operand, as the user gave it.
+        files: its files, read lazily.
+    """
+
+    name: str
+    files: Mapping[str, bytes]
+
+    def model(self) -> StoredModel:
+        """Read the model as data."""
+        return reader.read(self.files, self.name)
+
+    def contents(self, model: StoredModel) -> reader.Contents:
+        """Return its tensors and assets, checked as they are read."""
+        return reader.Contents(self.files, model, self.name)
+
+
+def is_live(operand: Model) -> bool:
+    """Tell whether the operand is a live Keras model, without importing Keras to find out."""
+    keras = sys.modules.get("keras")
+    return keras is not None and isinstance(operand, keras.Model)
+
+
+def is_saved_file(operand: Model) -> bool:
+    """Tell whether the operand is a file that Keras saved."""
+    if not isinstance(operand, str | os.PathLike):
+        return False
+    path = Path(operand)
+    return path.suffix in SAVED_FILES and path.is_file()
+
+
+@contextmanager
+def opened(operand: Model) -> Iterator[Stored]:
+    """Open a model directory or a revision of one.
+
+    Raises:
+        OperandError: there is nothing of that name, or it is no model directory.
+    """
+    if not isinstance(operand, str | os.PathLike):
+        raise OperandError(
+            f"expected a path, REV:DIR or a keras.Model, got {type(operand).__name__}"
+        )
+    name = os.fspath(operand)
+    if Path(name).exists() or (":" not in name and name):
+        yield Stored(name, _directory(name))
+        return
+    if not name:
+        raise OperandError("expected a path or REV:DIR, got an empty text")
+    from kvcs.repo import Repository
+
+    with Repository.discover() as repository:
+        yield Stored(name, repository.revision(name))
+
+
+def _directory(name: str) -> Directory:
+    path = Path(name)
+    if path.is_file():
+        raise OperandError(
+            f"{name} is a file, and no model that kvcs reads: expected a model directory, "
+            "REV:DIR, or a file that ends in .keras or .h5"
+        )
+    if not path.exists():
+        raise OperandError(
+            f"{name}: no such directory. A revision is named like in git: REV:DIR, "
+            f"for example HEAD:{name}"
+        )
+    return Directory(path)
+
+
+@contextmanager
+def described(operand: Model, custom_objects: Mapping[str, Any] | None = None) -> Iterator[Stored]:
+    """Open any operand as a stored model; of a live one, or a Keras file, only the JSON is there.
+
+    Raises:
+        KvcsError: there is no such model, or it cannot be described.
+    """
+    live = cast(Any, operand)
+    if is_saved_file(operand):
+        from kvcs.commands.load import load
+
+        live = load(operand, custom_objects=custom_objects)
+    if not is_live(live):
+        with opened(operand) as stored:
+            yield stored
+        return
+    from kvcs.keras_io.capture import capture
+
+    name = f"the live model {live.name!r}" if live is operand else str(operand)
+    captured = capture(live)
+    files = writer.files(captured.model, captured.contents)
+    yield Stored(name, {path: bytes(parts[0]) for path, parts in files if path.endswith(".json")})
+
+
+def models_below(top: Path) -> list[Path]:
+    """Find every model directory at or below a directory; nested models belong to theirs."""
+    found = []
+    for directory, below, files in os.walk(top):
+        if MANIFEST in files and LAYER not in files and _is_manifest(Path(directory, MANIFEST)):
+            found.append(Path(directory))
+            below.clear()
+        else:
+            below[:] = sorted(name for name in below if not name.startswith("."))
+    return sorted(found)
+
+
+def _is_manifest(path: Path) -> bool:
+    """Tell a manifest from somebody else's model.json, even when it is damaged."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(65536)
+    except OSError:
+        return False
+    return b'"checksum"' in head or b'"build"' in head

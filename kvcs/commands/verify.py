@@ -1,0 +1,23 @@
+"""`kvcs.verify`: is a stored model whole?"""
+
+from __future__ import annotations
+
+from kvcs.commands.operand import Model, opened
+from kvcs.tree.verify import Report
+from kvcs.tree.verify import verify as verify_files
+
+
+def verify(operand: Model) -> Report:
+    """Check every checksum of a stored model; Keras is not needed.
+
+    Args:
+        operand: a model directory or `REV:DIR`.
+
+    Returns:
+        A report, true when the model is whole; else `report.problems` says what is wrong.
+
+    Raises:
+        OperandError: there is no such model.
+    """
+    with opened(operand) as stored:
+        return verify_files(stored.files, stored.name)

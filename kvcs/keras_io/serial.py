@@ -1,0 +1,174 @@
+"""Python objects in a config become values that can be stored, and come back as what they were.
+
+Keras' own serialisation loses tuples, sets, ranges and complex numbers, and hands arrays, slices
+and bytes to a constructor as raw dicts. Here a constructor gets the objects that `get_config`
+returned; only a class with a `from_config` of its own, which expects Keras' dicts, gets those.
+"""
+
+from __future__ import annotations
+
+import types
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+from keras.src.saving import serialization_lib
+
+from kvcs.canon import is_object
+from kvcs.npy import dtype_name
+from kvcs.spec import ClassRef, TensorRef, Value
+
+_PLAIN = (str, int, float, complex, bool, bytes, slice, range, type(None), type(Ellipsis))
+
+
+def class_of(thing: Any) -> ClassRef:
+    """Return how Keras refers to the class of an object."""
+    found = serialization_lib.serialize_with_public_class(type(thing)) or {}
+    module = found.get("module", type(thing).__module__)
+    return ClassRef(
+        module=None if module == "__main__" else module,
+        name=found.get("class_name", type(thing).__name__),
+        registered_name=found.get("registered_name"),
+    )
+
+
+def portable(value: Any, *, exact: bool) -> Value:
+    """Return a value of a config as one that can be stored.
+
+    Args:
+        value: anything that `get_config` returned.
+        exact: keep tuples as tuples. Keras' own classes take a list in their place, and a
+            `.keras` file holds a list; so theirs are written as lists.
+
+    Raises:
+        TypeError: something that no constructor could get back; the text names it.
+    """
+    if isinstance(value, np.generic):
+        return portable(value.item(), exact=exact)
+    if isinstance(value, _PLAIN):
+        return _plain(value)
+    if isinstance(value, Mapping):
+        return _portable_dict(dict(value), exact=exact)
+    if isinstance(value, list | tuple):
+        items = [portable(item, exact=exact) for item in value]
+        return tuple(items) if exact and isinstance(value, tuple) else items
+    if isinstance(value, set | frozenset):
+        return type(value)(portable(item, exact=True) for item in value)
+    if isinstance(value, np.ndarray):
+        return _portable_array(value)
+    if isinstance(value, TensorRef):
+        return value
+    return _portable_object(value, exact=exact)
+
+
+def _plain(value: Any) -> Value:
+    if isinstance(value, bool):
+        return value
+    for kind in (int, float, str):  # without subclasses such as enums with a str base
+        if isinstance(value, kind):
+            return kind(value)
+    return value
+
+
+def _portable_dict(value: dict[Any, Any], *, exact: bool) -> Value:
+    if is_object(value):
+        exact = not ClassRef(value.get("module"), value["class_name"]).builtin
+        value = {key: item for key, item in value.items() if key != "shared_object_id"}
+    return {key: portable(item, exact=exact) for key, item in value.items()}
+
+
+def _portable_array(value: np.ndarray[Any, Any]) -> Value:
+    dtype_name(value.dtype)  # raises for objects
+    return portable(value.item(), exact=True) if value.ndim == 0 else value
+
+
+def _portable_object(value: Any, *, exact: bool) -> Value:
+    if isinstance(value, keras.Variable) or keras.ops.is_tensor(value):
+        return _portable_array(np.asarray(keras.ops.convert_to_numpy(value)))
+    if isinstance(value, np.dtype):
+        return value.name
+    if isinstance(value, types.FunctionType | types.BuiltinFunctionType):
+        return portable(_keras_form_of(value), exact=exact)
+    if hasattr(value, "get_config"):
+        return described(value)
+    if isinstance(value, type):
+        raise TypeError(f"the class {value.__name__}")
+    return portable(_keras_form_of(value), exact=exact)
+
+
+def _keras_form_of(value: Any) -> Any:
+    """Let Keras serialise what only it knows: functions, backend dtypes and shapes."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # on lambdas: loading them is what must be refused
+            return serialization_lib.serialize_keras_object(value)
+    except Exception as error:
+        raise TypeError(f"{type(value).__name__} {value!r:.80} ({error})") from error
+
+
+def described(thing: Any) -> dict[str, Value]:
+    """Return a Keras object as a class reference with its config, as Keras serialises it."""
+    cls = class_of(thing)
+    found: dict[str, Value] = {
+        "module": cls.module,
+        "class_name": cls.name,
+        "config": portable_config(thing.get_config(), cls),
+        "registered_name": cls.registered_name,
+    }
+    if hasattr(thing, "get_build_config"):
+        build_config = thing.get_build_config()
+        if build_config is not None:
+            found["build_config"] = portable_build_config(build_config)
+    return found
+
+
+def portable_config(config: Any, cls: ClassRef) -> dict[str, Value]:
+    """Return a whole config as one that can be stored.
+
+    Raises:
+        TypeError: the config is no dict, or holds something that cannot be stored; the text
+            names the argument.
+    """
+    if not isinstance(config, Mapping):
+        raise TypeError(f"its get_config() returns {type(config).__name__} instead of a dict")
+    found = {}
+    for key, item in config.items():
+        try:
+            found[key] = portable(item, exact=not cls.builtin)
+        except TypeError as error:
+            raise TypeError(f"argument {key!r} cannot be stored: {error}") from error
+    return found
+
+
+def portable_build_config(config: Any) -> Value:
+    """Return a build config; shapes in it are lists, as in a `.keras` file."""
+    return portable(config, exact=False)
+
+
+def revive(value: Value, *, keras_form: bool) -> Any:
+    """Return a stored value as a constructor (or, in Keras' form, a `from_config`) expects it."""
+    if isinstance(value, dict):
+        return {key: revive(item, keras_form=keras_form) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        items = [revive(item, keras_form=keras_form) for item in value]
+        return tuple(items) if isinstance(value, tuple) else items
+    return _to_keras_form(value) if keras_form else value
+
+
+def _to_keras_form(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        content = {"value": value.tolist(), "dtype": value.dtype.name}
+        return {"class_name": "__numpy__", "config": content}
+    if isinstance(value, bytes):
+        try:
+            return {"class_name": "__bytes__", "config": {"value": value.decode()}}
+        except UnicodeDecodeError:
+            return value
+    if isinstance(value, slice):
+        content = {"start": value.start, "stop": value.stop, "step": value.step}
+        return {"class_name": "__slice__", "config": content}
+    if value is Ellipsis:
+        return {"class_name": "__ellipsis__", "config": {}}
+    return value

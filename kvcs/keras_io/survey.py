@@ -1,0 +1,280 @@
+"""Where everything in a live model stands: layers, variables and seed generators by path.
+
+A path is made of what stays the same when a model is built again: canonical names in a graph or a
+sequence, attribute names in whatever a class builds. Keras' own `variable.path` is neither unique
+nor stable. Saving and loading both survey the live model, so that both speak of the same places.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+import keras
+from keras.src.models.functional import Functional, functional_like_constructor
+from keras.src.saving.keras_saveable import KerasSaveable
+
+from kvcs.names import canonical_names, segment, segments
+from kvcs.spec import Build
+
+Variable = keras.Variable
+SeedGenerator = keras.random.SeedGenerator
+
+# What `compile()` attaches belongs to training, and metric state is left out on purpose: `fit`
+# resets it, and it would touch every commit.
+_TRAINING = (keras.optimizers.Optimizer, keras.metrics.Metric, keras.losses.Loss)
+
+# Bookkeeping of containers and backends, which holds the layers a second time.
+_BOOKKEEPING = ("_functional", "_self_", "_operations", "_nodes", "_inputs", "_outputs", "_torch")
+
+
+@dataclass(slots=True, kw_only=True)
+class Place:
+    """A layer of a live model, where it stands, and what it owns.
+
+    Attributes:
+        path: directory of the layer from the model's root.
+        name: canonical name among its siblings.
+        layer: the live layer or operation.
+        build: how it comes back when it is a container, else None.
+        members: the layers of a container, in order.
+        variables: variables by name, each owned by one place only.
+        tied: names of variables that another place owns, with the path of the tensor there.
+        seeds: seed generators by attribute path.
+        states: variables that are transient state, by attribute path.
+        parts: what the layer is made of, itself first, by attribute path.
+    """
+
+    path: str
+    name: str
+    layer: Any
+    build: Build | None = None
+    members: list[Member] = field(default_factory=list)
+    variables: dict[str, Any] = field(default_factory=dict)
+    tied: dict[str, str] = field(default_factory=dict)
+    seeds: dict[str, Any] = field(default_factory=dict)
+    states: dict[str, Any] = field(default_factory=dict)
+    parts: dict[str, Any] = field(default_factory=dict)
+
+    def below(self, name: str) -> str:
+        """Return the path of something that belongs to this layer."""
+        return f"{self.path}/{name}" if self.path else name
+
+
+@dataclass(slots=True, kw_only=True)
+class Member:
+    """A layer in a container: the place itself, or the path where the shared layer stands."""
+
+    name: str
+    segment: str
+    layer: Any
+    place: Place | None
+    shared: str = ""
+
+
+def survey(model: Any) -> Place:
+    """Find every layer, variable and seed generator of a live model."""
+    return _Survey().container("", canonical_names([(model.name, class_name(model))])[0], model)
+
+
+def places(root: Place) -> Iterator[Place]:
+    """Yield a place and all below it, parents first."""
+    yield root
+    for member in root.members:
+        if member.place is not None:
+            yield from places(member.place)
+
+
+def class_name(layer: Any) -> str:
+    """Return the name Keras derives automatic names from."""
+    return type(layer).__name__
+
+
+def build_of(layer: Any) -> Build | None:
+    """Tell how a container comes back; None for a layer that is no model."""
+    if isinstance(layer, keras.Sequential):
+        return "sequence" if _inherits(layer, keras.Sequential) else "class"
+    if isinstance(layer, Functional):
+        functional = functional_like_constructor(type(layer))
+        return "graph" if functional and _from_config_is_keras(layer) else "class"
+    return "class" if isinstance(layer, keras.Model) else None
+
+
+def _inherits(layer: Any, base: type) -> bool:
+    methods = ("__init__", "from_config", "get_config")
+    return all(
+        getattr(getattr(type(layer), name), "__func__", getattr(type(layer), name))
+        is getattr(getattr(base, name), "__func__", getattr(base, name))
+        for name in methods
+    )
+
+
+def _from_config_is_keras(layer: Any) -> bool:
+    return bool(type(layer).from_config.__func__ is keras.Model.from_config.__func__)
+
+
+class _Survey:
+    """One walk over a model; remembers where each layer and variable was first met."""
+
+    def __init__(self) -> None:
+        self.homes: dict[int, str] = {}
+        self.owners: dict[int, str] = {}
+
+    def container(self, path: str, name: str, model: Any) -> Place:
+        place = Place(path=path, name=name, layer=model, build=build_of(model) or "class")
+        self.homes[id(model)] = path
+        place.parts[""] = model
+        listed = _listed(model)
+        found = list(_attributes(model))
+        self._own(place, "", model, found)
+        loose = [] if listed is not None and place.build != "class" else found
+        inside = {id(layer) for layer in listed or ()}
+        children: list[tuple[tuple[str, ...] | None, Any]] = [
+            (None, layer) for layer in listed or ()
+        ]
+        children += [
+            (keys, child)
+            for keys, child in loose
+            if isinstance(child, keras.layers.Layer) and id(child) not in inside
+        ]
+        self._members(place, children)
+        for keys, child in found:
+            if not isinstance(child, keras.layers.Layer):
+                self._part(place, keys, child)
+        return place
+
+    def _members(self, place: Place, children: list[tuple[tuple[str, ...] | None, Any]]) -> None:
+        names = _unique(canonical_names([(child.name, class_name(child)) for _, child in children]))
+        in_order = segments(names)
+        for (keys, child), name, plain in zip(children, names, in_order, strict=True):
+            home = self.homes.get(id(child))
+            if home is not None and keys is not None:
+                continue  # the class that builds it shares it by itself
+            under = plain if keys is None else "/".join(segment(key) for key in keys)
+            member = Member(
+                name=name, segment=f"layers/{under}", layer=child, place=None, shared=home or ""
+            )
+            if home is None:
+                member.place = self._place(place.below(member.segment), name, child)
+            place.members.append(member)
+
+    def _place(self, path: str, name: str, layer: Any) -> Place:
+        if build_of(layer) is not None:
+            return self.container(path, name, layer)
+        place = Place(path=path, name=name, layer=layer)
+        self._part(place, (), layer)
+        return place
+
+    def _part(self, place: Place, keys: tuple[str, ...], part: Any) -> None:
+        """Visit a part of a layer: itself, a sub-layer, a seed generator, a loose variable."""
+        key = "/".join(segment(one) for one in keys)
+        if isinstance(part, Variable):
+            self._variable(place, key, part)
+        elif id(part) in self.homes:
+            pass
+        elif isinstance(part, SeedGenerator):
+            self.homes[id(part)] = place.path
+            self.owners[id(part.state)] = place.below(key)
+            place.seeds[key] = part
+        else:
+            self.homes[id(part)] = place.path
+            place.parts[key] = part
+            found = list(_attributes(part))
+            self._own(place, key, part, found)
+            for more, child in found:
+                self._part(place, (*keys, *more), child)
+
+    def _own(self, place: Place, key: str, part: Any, found: Iterable[tuple[Any, Any]]) -> None:
+        """Name the variables of one part: by attribute, else by their place in Keras' own list."""
+        prefix = f"{key}/" if key else ""
+        transient = _transient(part)
+        for keys, child in found:
+            if isinstance(child, Variable):
+                name = prefix + "/".join(segment(one) for one in keys)
+                if keys[0] in transient:
+                    self.owners[id(child)] = place.below(name)
+                    place.states[name] = child
+                else:
+                    self._variable(place, name, child)
+        for index, variable in enumerate(_tracked(part)):
+            if id(variable) not in self.owners:
+                self._variable(place, f"{prefix}variables/{index}", variable)
+
+    def _variable(self, place: Place, name: str, variable: Any) -> None:
+        path = place.below(name)
+        owner = self.owners.setdefault(id(variable), path)
+        if owner == path:
+            place.variables[name] = variable
+        elif place.path and not owner.startswith(f"{place.path}/"):
+            place.tied[name] = owner
+
+
+def _unique(names: list[str]) -> list[str]:
+    """Tell apart equal names, which a class may give to its layers."""
+    seen: dict[str, int] = {}
+    found = []
+    for name in names:
+        seen[name] = seen.get(name, 0) + 1
+        found.append(name if seen[name] == 1 else f"{name}~{seen[name]}")
+    return found
+
+
+def _listed(model: Any) -> list[Any] | None:
+    """Return the layers of a container in Keras' order; None where a class keeps them."""
+    if isinstance(model, Functional):
+        return list(model.operations)
+    if isinstance(model, keras.Sequential):
+        return [layer for layer in model._layers if isinstance(layer, keras.layers.Layer)]
+    return None
+
+
+def _tracked(part: Any) -> list[Any]:
+    own = getattr(part, "_trainable_variables", []), getattr(part, "_non_trainable_variables", [])
+    return [*own[0], *own[1]]
+
+
+def _transient(part: Any) -> frozenset[str]:
+    return frozenset({"states"}) if isinstance(part, keras.layers.RNN) else frozenset()
+
+
+def _attributes(owner: Any) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Yield the Keras objects among the attributes of an object, with their attribute path.
+
+    Sorted by name, public before private, without the leading underscores, for `_kernel` is the
+    `kernel` of `Dense`. Lists and dicts are looked into.
+    """
+    found = {**vars(owner), **vars(owner).get("_modules", {})}
+    plain = _plain_attributes(isinstance(owner, keras.Model))
+    taken: set[str] = set()
+    for name in sorted(found, key=lambda name: (name.lstrip("_"), name.count("_"), name)):
+        if name in plain or name.startswith(_BOOKKEEPING):
+            continue
+        public = name.lstrip("_")
+        key = name if not public or public in taken else public
+        held = list(_held((key,), found[name], frozenset()))
+        if held:
+            taken.add(key)
+        yield from held
+
+
+def _held(
+    keys: tuple[str, ...], value: Any, above: frozenset[int]
+) -> Iterator[tuple[tuple[str, ...], Any]]:
+    if isinstance(value, Variable | SeedGenerator):
+        yield keys, value
+    elif isinstance(value, KerasSaveable):
+        if not isinstance(value, _TRAINING):
+            yield keys, value
+    elif isinstance(value, list | tuple | Mapping) and id(value) not in above:
+        items = value.items() if isinstance(value, Mapping) else enumerate(value)
+        for key, item in items:
+            yield from _held((*keys, str(key)), item, above | {id(value)})
+
+
+@cache
+def _plain_attributes(model: bool) -> frozenset[str]:
+    """Return the attributes that every layer, or every model, has."""
+    plain = keras.Model(name="plain") if model else keras.layers.Layer(name="plain")
+    return frozenset(vars(plain)) | frozenset(vars(plain).get("_modules", {}))

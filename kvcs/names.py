@@ -1,0 +1,105 @@
+"""Canonical names: what a layer is called whatever was built before it in the process.
+
+Keras numbers automatic names per process: building the same model twice gives `dense` and then
+`dense_1`. Here such names are numbered anew within their container, in order; names that a person
+chose stay. Directory names follow from canonical names, so that every file system takes them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+MAX_SEGMENT = 100
+_PLAIN = re.compile(r"[A-Za-z0-9_.-]")
+_RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
+
+
+def snake_case(class_name: str) -> str:
+    """Return the automatic name of a class, by the rule of `keras.src.utils.naming`."""
+    name = re.sub(r"\W+", "", class_name)
+    name = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", name)
+    return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
+
+
+def is_automatic(name: str, class_name: str) -> bool:
+    """Tell whether Keras may have made the name up; a person can have typed it all the same."""
+    stems = re.escape(snake_case(class_name))
+    if class_name == "InputLayer":  # cut out of a larger graph, it is named after its tensor
+        stems = rf"{stems}|keras_tensor(?=\Z|_\d|CLONE)"
+        return re.fullmatch(rf"({stems})(_\d+)?(CLONE)*", name) is not None
+    return re.fullmatch(rf"{stems}(_\d+)?", name) is not None
+
+
+def canonical_names(named: Sequence[tuple[str, str]]) -> list[str]:
+    """Return the canonical names of the members of one container.
+
+    Args:
+        named: live name and class name of every member, in order.
+    """
+    chosen = {name for name, class_name in named if not is_automatic(name, class_name)}
+    numbered: dict[str, Iterator[str]] = {}
+    canonical = []
+    for name, class_name in named:
+        if is_automatic(name, class_name):
+            stem = snake_case(class_name)
+            free = numbered.setdefault(stem, _numbered(stem, chosen))
+            name = next(free)
+        canonical.append(name)
+    return canonical
+
+
+def _numbered(stem: str, taken: Iterable[str]) -> Iterator[str]:
+    taken, number = set(taken), 0
+    while True:
+        name = f"{stem}_{number}" if number else stem
+        if name not in taken:
+            yield name
+        number += 1
+
+
+def segments(names: Sequence[str]) -> list[str]:
+    """Return a directory name for each name: plain ASCII, and different even to a file system
+    that ignores case."""
+    taken: set[str] = set()
+    found = []
+    for name in names:
+        plain = segment(name)
+        candidates = _numbered_segments(plain)
+        free = next(one for one in candidates if one.lower() not in taken)
+        taken.add(free.lower())
+        found.append(free)
+    return found
+
+
+def _numbered_segments(plain: str) -> Iterator[str]:
+    yield plain
+    number = 2
+    while True:
+        yield f"{plain}~{number}"
+        number += 1
+
+
+def segment(name: str) -> str:
+    """Return a name as one component of a path.
+
+    Letters, digits, `_`, `-` and `.` stand for themselves, everything else is percent-encoded
+    UTF-8 (RFC 3986); so are a leading or last dot and the first letter of a name that Windows
+    reserves. What is longer than 100 characters is cut and ends in `~` and its own SHA-256.
+    """
+    encoded = [char if _PLAIN.match(char) else _percent(char) for char in name]
+    for end in (0, -1):
+        if encoded and encoded[end] == ".":
+            encoded[end] = "%2E"
+    if _RESERVED.fullmatch(name):
+        encoded[0] = _percent(name[0])
+    plain = "".join(encoded) or "%"
+    if len(plain) > MAX_SEGMENT:
+        digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
+        plain = f"{plain[: MAX_SEGMENT - 17].rstrip('.')}~{digest[:16]}"
+    return plain
+
+
+def _percent(char: str) -> str:
+    return "".join(f"%{byte:02X}" for byte in char.encode("utf-8", "surrogatepass"))

@@ -1,0 +1,181 @@
+"""Tensors as `.npy` files whose every byte kvcs decides.
+
+The file is NumPy's format version 1.0 (NEP 1, `numpy.lib.format`), little-endian and in C order,
+never pickled. The header is laid out here, for NumPy's own layout has changed between versions.
+A dtype that NumPy does not know is stored by its bits, as unsigned integers of its size, so that
+`np.load` opens every file without ml_dtypes; the true dtype stands in the JSON file beside it.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import struct
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from kvcs.errors import FormatError
+
+Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+Buffer: TypeAlias = bytes | bytearray | memoryview
+
+MAGIC = b"\x93NUMPY\x01\x00"
+ALIGNMENT = 64
+MAX_RANK = 32
+
+# dtype by Keras' name -> the dtype of the stored array. What stands below the first line are the
+# dtypes of ml_dtypes, by their bits.
+STORED = {
+    **{name: np.dtype(name).newbyteorder("<").str for name in ("float16", "float32", "float64")},
+    **{f"{sign}int{bits}": f"{'<' if bits > 8 else '|'}{sign or 'i'}{bits // 8}"
+       for sign in ("", "u") for bits in (8, 16, 32, 64)},
+    "bool": "|b1",
+    "complex64": "<c8",
+    "complex128": "<c16",
+    "bfloat16": "<u2",
+    **dict.fromkeys(
+        (
+            "float8_e3m4", "float8_e4m3", "float8_e4m3b11fnuz", "float8_e4m3fn",
+            "float8_e4m3fnuz", "float8_e5m2", "float8_e5m2fnuz", "float8_e8m0fnu",
+            "float6_e2m3fn", "float6_e3m2fn", "float4_e2m1fn",
+            "int2", "int4", "uint2", "uint4",
+        ),
+        "|u1",
+    ),
+}  # fmt: skip
+
+_DESCR = "|".join(re.escape(descr) for descr in sorted(set(STORED.values())))
+_HEADER = re.compile(
+    rf"\{{'descr': '({_DESCR})', 'fortran_order': False, 'shape': \(([0-9, ]*)\), \}} *\n".encode()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What the header of a `.npy` file says: the stored dtype, the shape, where data begins."""
+
+    descr: str
+    shape: tuple[int, ...]
+    offset: int
+
+
+def dtype_name(dtype: np.dtype[Any]) -> str:
+    """Return Keras' name for a dtype, whatever its byte order.
+
+    Raises:
+        TypeError: no tensor of that dtype can be stored (objects, text, records, dates).
+    """
+    name = str(dtype.name)
+    if name in STORED:
+        return name
+    if dtype.kind == "U":
+        return "str"
+    raise TypeError(f"arrays of dtype {dtype} cannot be stored")
+
+
+def true_dtype(name: str) -> np.dtype[Any]:
+    """Return the dtype of a name in `STORED`, from ml_dtypes where NumPy has none."""
+    try:
+        return np.dtype(name)
+    except TypeError:
+        import ml_dtypes
+
+        found: np.dtype[Any] = np.dtype(getattr(ml_dtypes, name))
+        return found
+
+
+def _is_extension(dtype: np.dtype[Any]) -> bool:
+    # Not by `kind`: ml_dtypes gives float8_e5m2 the kind of a native float.
+    return dtype.type.__module__ != "numpy"
+
+
+def encode(array: Array) -> tuple[bytes, memoryview]:
+    """Return the two parts of the `.npy` file of an array: header and data, the data uncopied.
+
+    Raises:
+        TypeError: the dtype cannot be stored.
+    """
+    name = dtype_name(array.dtype)
+    if name not in STORED:
+        raise TypeError(f"arrays of dtype {array.dtype} cannot be stored")
+    stored = np.dtype(STORED[name])
+    contiguous = np.asarray(array, order="C")
+    if contiguous.dtype != stored:
+        by_bits = _is_extension(contiguous.dtype)
+        contiguous = contiguous.view(stored) if by_bits else contiguous.astype(stored)
+    flat = contiguous.reshape(-1)
+    return header(STORED[name], array.shape), flat.view(np.uint8).data
+
+
+def header(descr: str, shape: tuple[int, ...]) -> bytes:
+    """Lay out the header: padded with spaces so that the data begins at a multiple of 64."""
+    sizes = ", ".join(str(size) for size in shape) + ("," if len(shape) == 1 else "")
+    text = f"{{'descr': '{descr}', 'fortran_order': False, 'shape': ({sizes}), }}".encode()
+    used = len(MAGIC) + 2 + len(text) + 1
+    text += b" " * (-used % ALIGNMENT) + b"\n"
+    return MAGIC + struct.pack("<H", len(text)) + text
+
+
+def parse_header(data: Buffer, size: int) -> Header:
+    """Read the header of a `.npy` file of `size` bytes, of which `data` holds the beginning.
+
+    Raises:
+        FormatError: not the header that `header` lays out, or one that promises more or less
+            data than there is. Nothing is allocated before that is known.
+    """
+    start = len(MAGIC) + 2
+    if bytes(data[: len(MAGIC)]) != MAGIC or len(data) < start:
+        raise FormatError("not a .npy file of version 1.0")
+    (length,) = struct.unpack("<H", data[len(MAGIC) : start])
+    found = _HEADER.fullmatch(bytes(data[start : start + length]))
+    if found is None:
+        raise FormatError("not the header that kvcs writes")
+    shape = tuple(int(axis) for axis in re.findall(rb"\d+", found[2]))
+    descr = found[1].decode()
+    if len(shape) > MAX_RANK or header(descr, shape) != bytes(data[: start + length]):
+        raise FormatError("not the header that kvcs writes")
+    expected = start + length + math.prod(shape) * np.dtype(descr).itemsize
+    if size != expected:
+        raise FormatError(f"{size} bytes where the header promises {expected}")
+    return Header(descr, shape, start + length)
+
+
+def decode(data: Buffer, dtype: str) -> Array:
+    """Return the array in the bytes of a `.npy` file, uncopied and read-only.
+
+    Raises:
+        FormatError: not a `.npy` file that kvcs writes, or one that does not hold `dtype`.
+    """
+    found = parse_header(data, len(data))
+    if STORED.get(dtype) != found.descr:
+        raise FormatError(f"holds {found.descr}, which is not how {dtype} is stored")
+    array = np.frombuffer(data, found.descr, offset=found.offset).reshape(found.shape)
+    array = array.view(true_dtype(dtype))
+    array.flags.writeable = False
+    return array
+
+
+def array_values(array: Array) -> list[Any]:
+    """Return the elements in C order, as Python numbers or text that hold them exactly."""
+    dtype_name(array.dtype)  # raises for what cannot be stored
+    if _is_extension(array.dtype):
+        array = array.astype(np.int64 if "int" in array.dtype.name else np.float64)
+    values: list[Any] = array.reshape(-1).tolist()
+    return values
+
+
+def array_from_values(dtype: str, shape: tuple[int, ...], values: list[Any]) -> Array:
+    """Return the array that `array_values` took apart.
+
+    Raises:
+        ValueError: the dtype is unknown, or the number of values is not that of the shape.
+    """
+    if dtype != "str" and dtype not in STORED:
+        raise ValueError(f"unknown dtype {dtype!r}")
+    if len(values) != math.prod(shape):
+        raise ValueError(f"{len(values)} values for shape {list(shape)}")
+    if dtype == "str":
+        return np.array(values, dtype=np.str_).reshape(shape)
+    return np.array(values).astype(true_dtype(dtype)).reshape(shape)

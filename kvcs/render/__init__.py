@@ -1,0 +1,1 @@
+"""What commands found, in words, tables and JSON; nothing is computed here."""

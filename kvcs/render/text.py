@@ -1,0 +1,97 @@
+"""Text for a terminal: rich lays it out, and decides about colour and width."""
+
+from __future__ import annotations
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from kvcs.commands.show import Row, Summary
+from kvcs.tree.digests import Digests
+from kvcs.tree.verify import Report
+
+UNITS = ("B", "kB", "MB", "GB", "TB")
+
+
+def plain(text: str) -> str:
+    """Return text with everything escaped that could move the cursor or hide a character."""
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
+    )
+
+
+def size(count: int) -> str:
+    """Return a number of bytes for a person, in powers of 1000."""
+    value, unit = float(count), 0
+    while value >= 1000 and unit < len(UNITS) - 1:
+        value, unit = value / 1000, unit + 1
+    return f"{value:.1f} {UNITS[unit]}" if unit else f"{count} B"
+
+
+def shape(axes: tuple[int | None, ...] | None) -> str:
+    """Return a shape as Keras prints it."""
+    if axes is None:
+        return "?"
+    return f"({', '.join('None' if axis is None else str(axis) for axis in axes)})"
+
+
+def summary(found: Summary) -> RenderableType:
+    """Lay out `kvcs show`."""
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for title in ("Layer (class)", "Output shape", "Params", "Connected to"):
+        table.add_column(title, justify="right" if title == "Params" else "left", overflow="fold")
+    for row in found.rows:
+        table.add_row(*_cells(row))
+    frozen = found.parameters - found.trainable
+    lines: list[RenderableType] = [
+        Text(
+            f"{plain(found.name)}: {found.class_name} ({found.build}), Keras {found.keras_version}"
+        ),
+        table,
+        Text(f"Parameters: {found.parameters:,} ({size(found.size)})"),
+        Text(f"  trainable {found.trainable:,}, non-trainable {frozen:,}"),
+        Text(f"Compiled: {'yes' if found.compiled else 'no'}{_optimizer(found)}"),
+        Text(f"Digest: {found.digests.whole}"),
+    ]
+    return Group(*lines)
+
+
+def _cells(row: Row) -> tuple[Text, ...]:
+    shapes = ", ".join(shape(axes) for axes in row.shapes) or "?"
+    what = f"= {plain(row.shared)}" if row.shared else plain(row.class_name)
+    return (
+        Text(f"{'  ' * row.depth}{plain(row.name)} ({what})"),
+        Text(shapes),
+        Text(f"{row.parameters:,}"),
+        Text(", ".join(plain(source) for source in row.inputs)),
+    )
+
+
+def _optimizer(found: Summary) -> str:
+    return f", with {found.optimizer:,} values of optimizer state" if found.optimizer else ""
+
+
+def report(found: Report) -> RenderableType:
+    """Lay out the report of one model for `kvcs verify`."""
+    name = plain(found.name)
+    if found:
+        return Text(f"ok       {name}: {found.files} files, every checksum holds")
+    count = len(found.problems)
+    head = Text(f"DAMAGED  {name}: {count} problem{'s' * (count != 1)}", style="bold red")
+    return Group(head, *[Text(f"  {plain(str(problem))}") for problem in found.problems])
+
+
+def digests(found: Digests) -> RenderableType:
+    """Lay out the four digests."""
+    return Group(
+        Text(f"architecture  {found.architecture}"),
+        Text(f"weights       {found.weights}"),
+        Text(f"state         {found.state}"),
+        Text(f"whole         {found.whole}"),
+    )
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Return the console: coloured only on a terminal, `NO_COLOR` honoured, nothing guessed."""
+    return Console(stderr=stderr, highlight=False, markup=False, emoji=False, soft_wrap=False)

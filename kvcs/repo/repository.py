@@ -1,0 +1,117 @@
+"""The public face of git: a repository that reads revisions and commits models."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+
+from kvcs.errors import RepositoryError
+from kvcs.repo.committing import commit_directories
+from kvcs.repo.history import Version, read_history
+from kvcs.repo.objects import ObjectReader
+from kvcs.repo.place import Place, find_place
+from kvcs.repo.program import GitProgram
+from kvcs.repo.revision import RevisionTree, read_revision, resolve_commit
+
+
+class Repository:
+    """A git repository. Close it, or use it in a `with`, to end the git that reads for it.
+
+    Attributes:
+        top: the root of the work tree; None in a bare repository, and inside of a `.git`.
+        git_dir: the repository itself; of a linked worktree, its own part.
+    """
+
+    def __init__(self, git: GitProgram, place: Place) -> None:
+        self.top = place.top
+        self.git_dir = place.git_dir
+        self._git = git
+        self._place = place
+        self._reader = ObjectReader(git)
+
+    @classmethod
+    def discover(cls, start: Path | None = None) -> Repository:
+        """Find the repository of a directory, by default the current one, as git finds it.
+
+        All relative paths given to the repository are relative to this directory.
+
+        Raises:
+            RepositoryError: if git finds none, or there is no git.
+        """
+        try:
+            git = GitProgram((start or Path()).absolute())
+        except FileNotFoundError as error:
+            raise RepositoryError("The current directory does not exist any more.") from error
+        return cls(git, find_place(git))
+
+    def revision(self, spec: str) -> RevisionTree:
+        """Return the files of `REV:DIR`, or of `:DIR` in the index.
+
+        What comes before the first colon is a revision in any of git's spellings; what follows
+        is a path from the repository root, or from here if it begins with `./` or `../`.
+        Nothing but names is read until a file is asked for.
+
+        Raises:
+            RepositoryError: if there is no such revision, or no such directory in it.
+            DamageError: if the directory holds symbolic links or submodules.
+        """
+        return read_revision(self._git, self._place, self._reader, spec)
+
+    def resolve(self, rev: str) -> str:
+        """Return the full hash of the commit that a revision names.
+
+        Raises:
+            RepositoryError: if there is no such commit.
+        """
+        return resolve_commit(self._git, rev)
+
+    def commit(
+        self,
+        directories: Sequence[Path],
+        message: str,
+        trailers: Sequence[tuple[str, str]] = (),
+    ) -> str | None:
+        """Commit the directories as they are in the working tree, and nothing else.
+
+        Files below them are added, updated and removed. All other work stays as it is, staged
+        or not. The hooks of the repository run, and its settings for identity and signatures
+        hold.
+
+        Returns:
+            The full hash of the new commit, or None when nothing changed.
+
+        Raises:
+            RepositoryError: if git must not or will not commit; then nothing has changed.
+        """
+        if commit_directories(self._git, self._place, directories, message, trailers):
+            return self.resolve("HEAD")
+        return None
+
+    def history(
+        self, directory: Path, *, revision: str = "HEAD", limit: int | None = None
+    ) -> list[Version]:
+        """Return the commits up to a revision that touched the directory, newest first.
+
+        Raises:
+            RepositoryError: if there is no such revision.
+        """
+        commit = self.resolve(revision)
+        return read_history(self._git, self._place.relative(directory), commit, limit)
+
+    def close(self) -> None:
+        """End the git process that reads objects; its trees cannot be read afterwards."""
+        self._reader.close()
+
+    def __enter__(self) -> Repository:
+        """Return the repository itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close the repository."""
+        self.close()

@@ -1,0 +1,223 @@
+"""`REV:DIR` and `:DIR`, turned into a readable mapping."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
+
+from kvcs.errors import DamageError, RepositoryError
+from kvcs.repo.objects import ObjectReader
+from kvcs.repo.place import Place, pathspec, resolve
+from kvcs.repo.program import Completed, GitProgram
+
+_UNREADABLE = {"120000": "a symbolic link", "160000": "a submodule"}
+
+
+class Spec(NamedTuple):
+    """A revision and a path in it; an empty revision is the index, as in git."""
+
+    revision: str
+    path: str
+
+    def __str__(self) -> str:
+        """Return it as git takes it from any directory."""
+        return f"{self.revision}:{self.path}"
+
+
+class Entry(NamedTuple):
+    """One file as git lists it; its path is still in bytes, and begins where it was asked for."""
+
+    mode: str
+    object_id: str
+    stage: str
+    path: bytes
+
+
+class RevisionTree(Mapping[str, bytes]):
+    """The files below one directory of a revision, by POSIX path, sorted.
+
+    The names are known from the beginning; contents come from git's objects when asked for, and
+    are not kept. Readable while its `Repository` is open.
+    """
+
+    def __init__(self, description: str, objects: Mapping[str, str], reader: ObjectReader) -> None:
+        self.description = description
+        self._objects = dict(sorted(objects.items()))
+        self._reader = reader
+
+    def __getitem__(self, path: str) -> bytes:
+        """Read the contents of one file."""
+        return self._reader.read(self._objects[path])
+
+    def __iter__(self) -> Iterator[str]:
+        """Go through the paths in order."""
+        return iter(self._objects)
+
+    def __len__(self) -> int:
+        """Return the number of files."""
+        return len(self._objects)
+
+    def __contains__(self, path: object) -> bool:
+        """Tell whether there is such a file, without reading it as `Mapping` would."""
+        return path in self._objects
+
+    def __repr__(self) -> str:
+        """Name the revision, whose contents may be gigabytes."""
+        return f"<{type(self).__name__} {self.description}>"
+
+
+def read_revision(git: GitProgram, place: Place, reader: ObjectReader, text: str) -> RevisionTree:
+    """Return the tree that `REV:DIR` or `:DIR` names.
+
+    Raises:
+        RepositoryError: if there is no such revision, or no such directory in it.
+        DamageError: if the directory holds entries that are no files.
+    """
+    spec = parse(text, place)
+    entries = _list_tree(git, place, spec) if spec.revision else _list_index(git, place, spec)
+    return RevisionTree(str(spec), _objects(entries, spec), reader)
+
+
+def resolve_commit(git: GitProgram, revision: str) -> str:
+    """Return the full hash of the commit that a revision names."""
+    _refuse_option(revision)
+    done = git.run("rev-parse", "--verify", "--end-of-options", f"{revision}^{{commit}}")
+    _refuse_ambiguous(done, revision)
+    if done.status != 0:
+        raise _no_revision(git, revision)
+    return done.text
+
+
+def parse(text: str, place: Place) -> Spec:
+    """Split at the first colon, as git does, and resolve the path from the repository root."""
+    at = _first_colon(text)
+    if at is None:
+        raise RepositoryError(f"'{text}' names no directory; write '{text}:DIR'.")
+    revision, path = text[:at], text[at + 1 :]
+    _refuse_option(revision)
+    if not revision and path[:2] in ("0:", "1:", "2:", "3:"):
+        raise RepositoryError(f"'{text}' is one side of a merge; kvcs reads ':DIR' only.")
+    if place.top is None and (not revision or path.startswith(("./", "../"))):
+        raise RepositoryError(f"'{text}' needs a work tree, and {place.git_dir} has none here.")
+    return Spec(revision, resolve(path, place.prefix))
+
+
+def _first_colon(text: str) -> int | None:
+    """Find the colon in front of the path; those in `@{12:30}` and `^{/fix: x}` are none."""
+    depth = 0
+    for at, character in enumerate(text):
+        if character == "{":
+            depth += 1
+        elif character == "}" and depth:
+            depth -= 1
+        elif character == ":" and not depth:
+            return at
+    return None
+
+
+def _objects(entries: Iterable[Entry], spec: Spec) -> dict[str, str]:
+    objects = {}
+    for entry in entries:
+        try:
+            path = entry.path.decode()
+        except UnicodeDecodeError as error:
+            name = entry.path.decode("utf-8", "backslashreplace")
+            raise DamageError(f"{spec}: the name '{name}' is not UTF-8") from error
+        if entry.mode in _UNREADABLE:
+            raise DamageError(f"{spec}: '{path}' is {_UNREADABLE[entry.mode]}, not a file")
+        objects[path] = entry.object_id
+    return objects
+
+
+def _list_tree(git: GitProgram, place: Place, spec: Spec) -> list[Entry]:
+    done = git.run("ls-tree", "-r", "-z", "--full-tree", "--end-of-options", str(spec))
+    _refuse_ambiguous(done, spec.revision)
+    if done.status != 0:
+        raise _why_no_tree(git, place, spec, done)
+    return [_tree_entry(record) for record in done.records]
+
+
+def _tree_entry(record: bytes) -> Entry:
+    facts, path = record.split(b"\t", 1)
+    mode, _, object_id = facts.decode().split()
+    return Entry(mode, object_id, "0", path)
+
+
+def _list_index(git: GitProgram, place: Place, spec: Spec) -> list[Entry]:
+    done = git.check("ls-files", "-z", "--stage", "--full-name", "--", pathspec(spec.path))
+    folder = f"{spec.path}/".encode("utf-8", "surrogateescape") if spec.path else b""
+    entries = [_index_entry(record) for record in done.records]
+    if any(entry.stage != "0" for entry in entries):
+        raise RepositoryError(
+            f"'{spec}' is unmerged; resolve its conflicts and `git add` the result first."
+        )
+    if any(not entry.path.startswith(folder) for entry in entries):
+        raise _not_a_directory(spec, entries[0].mode)
+    if spec.path and not entries:
+        raise _no_path(place, spec)
+    return [entry._replace(path=entry.path[len(folder) :]) for entry in entries]
+
+
+def _index_entry(record: bytes) -> Entry:
+    facts, path = record.split(b"\t", 1)
+    mode, object_id, stage = facts.decode().split()
+    return Entry(mode, object_id, stage, path)
+
+
+def _refuse_option(revision: str) -> None:
+    if revision.startswith("-"):
+        raise RepositoryError(f"'{revision}' is no revision: no name in git begins with '-'.")
+
+
+def _refuse_ambiguous(done: Completed, revision: str) -> None:
+    # git warns, and takes the tag; nobody would see that warning.
+    if "is ambiguous" in done.errors:
+        raise _ambiguous(revision)
+
+
+def _ambiguous(revision: str) -> RepositoryError:
+    return RepositoryError(
+        f"'{revision}' is ambiguous; write 'refs/tags/NAME', 'refs/heads/NAME' or a longer hash."
+    )
+
+
+def _why_no_tree(git: GitProgram, place: Place, spec: Spec, failure: Completed) -> Exception:
+    tree = f"{spec.revision}^{{tree}}"
+    if git.run("rev-parse", "--verify", "--quiet", "--end-of-options", tree).status != 0:
+        return _no_revision(git, spec.revision)
+    where = ("--end-of-options", spec.revision, spec.path)
+    found = git.run("--literal-pathspecs", "ls-tree", "-z", "--full-tree", *where)
+    if found.status != 0:
+        return RepositoryError(f"git cannot list '{spec}': {failure.reason}")
+    if not found.records:
+        return _no_path(place, spec)
+    return _not_a_directory(spec, _tree_entry(found.records[0]).mode)
+
+
+def _no_revision(git: GitProgram, revision: str) -> RepositoryError:
+    done = git.run("rev-parse", "--verify", "--end-of-options", revision)
+    if "is ambiguous" in done.errors:
+        return _ambiguous(revision)
+    if revision.startswith(("HEAD", "@")):
+        branch = git.run("symbolic-ref", "--short", "--quiet", "HEAD").text
+        if git.run("rev-parse", "--verify", "--quiet", "HEAD").status != 0:
+            return RepositoryError(
+                f"'{revision}' names nothing yet: branch '{branch}' has no commit."
+            )
+    return RepositoryError(f"There is no revision '{revision}' in this repository.")
+
+
+def _no_path(place: Place, spec: Spec) -> RepositoryError:
+    where = f"revision '{spec.revision}'" if spec.revision else "the index"
+    missing = f"There is no directory '{spec.path}' in {where}"
+    if place.top and (place.top / spec.path).exists():
+        todo = "is not committed there" if spec.revision else "was never added to it"
+        return RepositoryError(f"{missing}; it exists in the working tree, but {todo}.")
+    if place.prefix and (place.start / spec.path).exists():
+        return RepositoryError(f"{missing}; did you mean '{spec.revision}:./{spec.path}'?")
+    return RepositoryError(f"{missing}.")
+
+
+def _not_a_directory(spec: Spec, mode: str) -> RepositoryError:
+    kind = _UNREADABLE.get(mode, "a file")
+    return RepositoryError(f"'{spec}' is {kind}; name the directory that holds the model.")

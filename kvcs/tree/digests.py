@@ -1,0 +1,95 @@
+"""Four digests of a model, computed from its JSON alone: no tensor is read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from kvcs import canon
+from kvcs.checksum import PREFIX, sha256
+from kvcs.spec import MISSING, LayerEntry, LayerSpec, ModelSpec, StoredModel, walk
+from kvcs.tree import schema
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Digests:
+    """Digests, each `sha256:` and 64 hexadecimal digits, all blind to automatic names.
+
+    Attributes:
+        architecture: classes, configs and connections.
+        weights: every weight and asset, by its place.
+        state: random seeds and other transient state, and the optimizer's variables.
+        whole: all of these and the arguments of `compile()`.
+    """
+
+    architecture: str
+    weights: str
+    state: str
+    whole: str
+
+
+def digests(stored: StoredModel) -> Digests:
+    """Compute the digests of a stored model."""
+    architecture = _digest(_architecture(stored.model))
+    weights = _digest(
+        [
+            [place, _tensors(layer), dict(layer.tied), dict(layer.assets)]
+            for place, layer in walk(stored.model)
+        ]
+    )
+    state = _digest(
+        [
+            schema.state_to_json(stored.state),
+            None
+            if stored.optimizer is MISSING
+            else {name: tensor.sha256 for name, tensor in stored.optimizer.items()},
+        ]
+    )
+    training = None if stored.training is MISSING else canon.encode_schema(dict(stored.training))
+    whole = _digest([architecture, weights, state, training])
+    return Digests(architecture=architecture, weights=weights, state=state, whole=whole)
+
+
+def _digest(value: Any) -> str:
+    return PREFIX + sha256([canon.dumps(value)])
+
+
+def _tensors(layer: LayerSpec) -> dict[str, str]:
+    return {name: tensor.sha256 for name, tensor in layer.tensors.items()}
+
+
+def _architecture(layer: LayerSpec) -> Any:
+    found: dict[str, Any] = {
+        "class": [layer.cls.module, layer.cls.name, layer.cls.registered_name],
+        "config": _as_lists(canon.encode_schema(dict(layer.config))),
+    }
+    if layer.build_config is not MISSING:
+        found["build_config"] = _as_lists(canon.encode(layer.build_config))
+    if isinstance(layer, ModelSpec):
+        found["build"] = layer.build
+        found["layers"] = [_place(entry) for entry in layer.layers]
+        found["inputs"] = _as_lists(canon.encode(layer.inputs))
+        found["outputs"] = _as_lists(canon.encode(layer.outputs))
+    return found
+
+
+def _place(entry: LayerEntry) -> Any:
+    calls = [
+        [_as_lists([canon.encode(argument) for argument in call.args]),
+         _as_lists(canon.encode_schema(dict(call.kwargs)))]
+        for call in entry.calls
+    ]  # fmt: skip
+    layer = entry.layer
+    stands = _architecture(layer) if isinstance(layer, LayerSpec) else layer.path
+    return [entry.name, calls, stands]
+
+
+def _as_lists(encoded: Any) -> Any:
+    """Write tuples as lists, for a `.keras` file no longer knows which it was."""
+    if isinstance(encoded, list):
+        return [_as_lists(item) for item in encoded]
+    if not isinstance(encoded, dict):
+        return encoded
+    if encoded.keys() == {"$tuple"}:
+        return _as_lists(encoded["$tuple"])
+    return {key: _as_lists(item) for key, item in encoded.items()}

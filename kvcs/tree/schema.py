@@ -1,0 +1,476 @@
+"""The JSON files of a stored model: `to_json` writes what `from_json` reads.
+
+Every reader checks what it takes (`FormatError` with the place) and every key it does not know is
+an error, so that what a reviewer sees is what kvcs uses. `docs/format.md` says the same in words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from kvcs import canon, npy
+from kvcs.checksum import is_sha256, sha256
+from kvcs.errors import FormatError, NewerFormatError
+from kvcs.spec import (
+    MISSING,
+    Build,
+    Call,
+    ClassRef,
+    LayerSpec,
+    ModelSpec,
+    StateSpec,
+    SymbolicTensor,
+    TensorSpec,
+    Value,
+)
+
+FORMAT = 1
+T = TypeVar("T")
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryLine:
+    """A layer's line in the manifest: its place, and the digest of its file or where it stands."""
+
+    name: str
+    path: str
+    calls: tuple[Call, ...]
+    sha256: str = ""
+    shared: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """What `model.json` says.
+
+    Attributes:
+        model: the model without its layers.
+        entries: a line for each layer.
+        keras_version: the Keras that described the model; in the outermost manifest only.
+        files: SHA-256 of the other JSON files beside it, by path.
+        live_names: see `kvcs.spec.StoredModel`.
+    """
+
+    model: ModelSpec
+    entries: tuple[EntryLine, ...]
+    keras_version: str | None = None
+    files: Mapping[str, str]
+    live_names: Mapping[str, str]
+
+
+# --- writing -----------------------------------------------------------------------------------
+
+
+def layer_to_json(layer: LayerSpec) -> Json:
+    """Return what `layer.json` holds."""
+    found: Json = {
+        "module": layer.cls.module,
+        "class_name": layer.cls.name,
+        "registered_name": layer.cls.registered_name,
+        "config": canon.encode_schema(dict(layer.config)),
+        "tensors": tensors_to_json(layer.tensors),
+    }
+    if layer.build_config is not MISSING:
+        found["build_config"] = canon.encode(layer.build_config)
+    if layer.tied:
+        found["tied"] = dict(layer.tied)
+    if layer.extra:
+        found["extra"] = {path: dict(keys) for path, keys in layer.extra.items()}
+    if layer.frozen:
+        found["frozen"] = list(layer.frozen)
+    if layer.assets:
+        found["assets"] = dict(layer.assets)
+    return found
+
+
+def manifest_to_json(manifest: Manifest) -> Json:
+    """Return what `model.json` holds, its checksum included."""
+    model = manifest.model
+    found = layer_to_json(model)
+    found["format"] = FORMAT
+    found["build"] = model.build
+    found["layers"] = [_entry_to_json(entry) for entry in manifest.entries]
+    if model.build == "graph" or model.outputs is not None:
+        found["inputs"] = canon.encode(model.inputs)
+        found["outputs"] = canon.encode(model.outputs)
+    if manifest.keras_version is not None:
+        found["keras_version"] = manifest.keras_version
+    if manifest.files:
+        found["files"] = dict(manifest.files)
+    if manifest.live_names:
+        names = dict(manifest.live_names)
+        found["live_names"] = {"checksum": sha256([canon.dumps(names)]), "names": names}
+    found["checksum"] = checksum(found)
+    return found
+
+
+def checksum(manifest: Json) -> str:
+    """Return the SHA-256 of a manifest's canonical bytes without the digests in it.
+
+    Digests are checked by what they are digests of; the rest needs a check of its own. Without
+    them two branches that train different layers still merge; without the live names, which
+    have their own check, a rebuilt model differs in nothing else.
+    """
+    kept = {key: item for key, item in manifest.items() if key not in ("checksum", "live_names")}
+    kept["layers"] = [_without_digest(entry) for entry in manifest["layers"]]
+    kept["tensors"] = {
+        name: _without_digest(tensor) for name, tensor in manifest["tensors"].items()
+    }
+    for digests in ("files", "assets"):
+        if digests in kept:
+            kept[digests] = sorted(kept[digests])
+    return sha256([canon.dumps(kept)])
+
+
+def _without_digest(described: Json) -> Json:
+    return {key: item for key, item in described.items() if key != "sha256"}
+
+
+def _entry_to_json(entry: EntryLine) -> Json:
+    found: Json = {
+        "name": entry.name,
+        "path": entry.path,
+        "calls": [_call_to_json(call) for call in entry.calls],
+    }
+    found |= {"shared": entry.shared} if entry.shared else {"sha256": entry.sha256}
+    return found
+
+
+def _call_to_json(call: Call) -> Json:
+    return {
+        "args": [canon.encode(argument) for argument in call.args],
+        "kwargs": canon.encode_schema(dict(call.kwargs)),
+        "outputs": [
+            {"shape": None if tensor.shape is None else list(tensor.shape), "dtype": tensor.dtype}
+            for tensor in call.outputs
+        ],
+    }
+
+
+def tensors_to_json(tensors: Mapping[str, TensorSpec]) -> Json:
+    """Return the descriptions of tensors by name."""
+    return {
+        name: {
+            "file": tensor.file,
+            "dtype": tensor.dtype,
+            "shape": list(tensor.shape),
+            "trainable": tensor.trainable,
+            "sha256": tensor.sha256,
+        }
+        for name, tensor in tensors.items()
+    }
+
+
+def state_to_json(state: StateSpec) -> Json:
+    """Return what `state.json` holds."""
+    found: Json = {"seeds": {path: list(counters) for path, counters in state.seeds.items()}}
+    if state.tensors:
+        found["tensors"] = tensors_to_json(state.tensors)
+    return found
+
+
+# --- reading -----------------------------------------------------------------------------------
+
+
+class _Object:
+    """A JSON object that is taken apart key by key; `done` says what was left over."""
+
+    def __init__(self, value: Any) -> None:
+        self.left = dict(_expect(value, dict))
+
+    def take(self, key: str, kind: type[T] | tuple[type, ...], default: Any = MISSING) -> Any:
+        if key not in self.left:
+            if default is not MISSING:
+                return default
+            raise FormatError(f"key {key!r} is missing")
+        with _address(key):
+            return _expect(self.left.pop(key), kind)
+
+    def parse(self, key: str, read: Callable[[Any], T], default: Any = MISSING) -> T:
+        if key not in self.left and default is not MISSING:
+            return default  # type: ignore[no-any-return]
+        value = self.take(key, (object,))
+        with _address(key):
+            return read(value)
+
+    def done(self) -> None:
+        if self.left:
+            raise FormatError(f"unknown key {min(self.left)!r}")
+
+
+class _address:  # noqa: N801  (reads as a statement: with _address(key))
+    """Prefix the address of any FormatError that passes."""
+
+    def __init__(self, outer: str) -> None:
+        self.outer = outer
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, FormatError):
+            raise error.within(self.outer) from None
+
+
+def _expect(value: Any, kind: Any) -> Any:
+    kinds = kind if isinstance(kind, tuple) else (kind,)
+    if isinstance(value, bool) and object not in kinds and bool not in kinds:
+        raise FormatError(f"expected {_kind_names(kinds)}, got a bool")
+    if not isinstance(value, kinds):
+        raise FormatError(f"expected {_kind_names(kinds)}, got {_kind_names((type(value),))}")
+    return value
+
+
+def _kind_names(kinds: tuple[type, ...]) -> str:
+    words = {dict: "an object", list: "a list", str: "a string", int: "an int", type(None): "null"}
+    return " or ".join(words.get(kind, f"a {kind.__name__}") for kind in kinds)
+
+
+def _list_of(read: Callable[[Any], T]) -> Callable[[Any], tuple[T, ...]]:
+    def read_list(value: Any) -> tuple[T, ...]:
+        found = []
+        for index, item in enumerate(_expect(value, list)):
+            with _address(f"[{index}]"):
+                found.append(read(item))
+        return tuple(found)
+
+    return read_list
+
+
+def _dict_of(read: Callable[[Any], T]) -> Callable[[Any], dict[str, T]]:
+    def read_dict(value: Any) -> dict[str, T]:
+        found = {}
+        for key, item in _expect(value, dict).items():
+            with _address(f"[{key!r}]"):
+                found[key] = read(item)
+        return found
+
+    return read_dict
+
+
+def _string(value: Any) -> str:
+    found: str = _expect(value, str)
+    return found
+
+
+def _integer(value: Any) -> int:
+    found: int = _expect(value, int)
+    return found
+
+
+def _natural(value: Any) -> int:
+    if _integer(value) < 0:
+        raise FormatError(f"expected a size, got {value}")
+    return int(value)
+
+
+def _digest(value: Any) -> str:
+    if not is_sha256(_string(value)):
+        raise FormatError("expected the 64 hexadecimal digits of a SHA-256")
+    return str(value)
+
+
+def path_from_json(value: Any) -> str:
+    """Read a path of a stored model: relative, plain, below its directory."""
+    parts = _string(value).split("/")
+    if any(part in ("", ".", "..") or _strange(part) for part in parts):
+        raise FormatError(f"not a path below the model: {value!r}")
+    return str(value)
+
+
+def _strange(part: str) -> bool:
+    return any(char in '\\:*?"<>|' or not char.isprintable() for char in part)
+
+
+def manifest_from_json(value: Any) -> Manifest:
+    """Read `model.json`.
+
+    Raises:
+        FormatError: with the place.
+        NewerFormatError: written in a later format.
+    """
+    found = _Object(value)
+    version = found.take("format", int)
+    if version != FORMAT:
+        raise NewerFormatError(
+            f"the model is stored in format {version}, this kvcs reads format {FORMAT}; "
+            "upgrade kvcs"
+        )
+    if found.take("checksum", str) != _checked(value):
+        raise FormatError("the manifest was altered: its content does not match its checksum")
+    model = ModelSpec(
+        **_layer_fields(found),
+        build=found.parse("build", _build),
+        layers=(),
+        inputs=found.parse("inputs", canon.decode, None),
+        outputs=found.parse("outputs", canon.decode, None),
+    )
+    manifest = Manifest(
+        model=model,
+        entries=found.parse("layers", _list_of(_entry)),
+        keras_version=found.parse("keras_version", _string, None),
+        files=found.parse("files", _dict_of(_digest), {}),
+        live_names=found.parse("live_names", _live_names, {}),
+    )
+    found.done()
+    for path in manifest.files:
+        path_from_json(path)
+    _check_places(manifest.entries)
+    return manifest
+
+
+def _checked(value: Json) -> str:
+    try:
+        return checksum(value)
+    except (KeyError, TypeError, AttributeError):  # a shape the readers below will complain about
+        return ""
+
+
+def _check_places(entries: tuple[EntryLine, ...]) -> None:
+    names = [entry.name for entry in entries]
+    places = [entry.path.lower() for entry in entries]
+    for kind, given in (("name", names), ("path", places)):
+        if len(set(given)) < len(given):
+            twice = next(one for one in given if given.count(one) > 1)
+            raise FormatError(f"two layers have the {kind} {twice!r}", address="layers")
+
+
+def _build(value: Any) -> Build:
+    if value not in ("graph", "sequence", "class"):
+        raise FormatError(f"expected graph, sequence or class, got {value!r}")
+    return value  # type: ignore[no-any-return]
+
+
+def _live_names(value: Any) -> dict[str, str]:
+    found = _Object(value)
+    names = found.parse("names", _dict_of(_string))
+    if found.take("checksum", str) != sha256([canon.dumps(names)]):
+        raise FormatError("the live names do not match their checksum")
+    found.done()
+    return names
+
+
+def _entry(value: Any) -> EntryLine:
+    found = _Object(value)
+    entry = EntryLine(
+        name=found.take("name", str),
+        path=found.parse("path", path_from_json),
+        calls=found.parse("calls", _list_of(_call)),
+        sha256=found.parse("sha256", _digest, ""),
+        shared=found.parse("shared", path_from_json, ""),
+    )
+    found.done()
+    if bool(entry.sha256) == bool(entry.shared):
+        raise FormatError("expected one of the keys 'sha256' and 'shared'")
+    return entry
+
+
+def _call(value: Any) -> Call:
+    found = _Object(value)
+    call = Call(
+        args=found.parse("args", _list_of(canon.decode)),
+        kwargs=found.parse("kwargs", _config),
+        outputs=found.parse("outputs", _list_of(_symbolic)),
+    )
+    found.done()
+    return call
+
+
+def _symbolic(value: Any) -> SymbolicTensor:
+    found = _Object(value)
+    shape = found.take("shape", (list, type(None)))
+    tensor = SymbolicTensor(
+        shape=None if shape is None else tuple(shape), dtype=found.take("dtype", str)
+    )
+    found.done()
+    for size in shape or ():
+        if size is not None:
+            _natural(size)
+    return tensor
+
+
+def _config(value: Any) -> dict[str, Value]:
+    found = canon.decode(_expect(value, dict))
+    if not isinstance(found, dict):
+        raise FormatError(f"expected the arguments of a constructor, got {type(found).__name__}")
+    return found
+
+
+def layer_from_json(value: Any) -> LayerSpec:
+    """Read `layer.json`.
+
+    Raises:
+        FormatError: with the place.
+    """
+    found = _Object(value)
+    layer = LayerSpec(**_layer_fields(found))
+    found.done()
+    return layer
+
+
+def _layer_fields(found: _Object) -> Json:
+    cls = ClassRef(
+        module=found.take("module", (str, type(None))),
+        name=found.take("class_name", str),
+        registered_name=found.take("registered_name", (str, type(None))),
+    )
+    return {
+        "cls": cls,
+        "config": found.parse("config", _config),
+        "build_config": found.parse("build_config", canon.decode, MISSING)
+        if "build_config" in found.left
+        else MISSING,
+        "tensors": found.parse("tensors", tensors_from_json),
+        "tied": found.parse("tied", _dict_of(path_from_json), {}),
+        "extra": found.parse("extra", _dict_of(_dict_of(_string)), {}),
+        "frozen": found.parse("frozen", _list_of(_string), ()),
+        "assets": found.parse("assets", _assets, {}),
+    }
+
+
+def _assets(value: Any) -> dict[str, str]:
+    found = _dict_of(_digest)(value)
+    for path in found:
+        path_from_json(path)
+    return found
+
+
+def tensors_from_json(value: Any) -> dict[str, TensorSpec]:
+    """Read the descriptions of tensors by name."""
+    return _dict_of(_tensor)(value)
+
+
+def _tensor(value: Any) -> TensorSpec:
+    found = _Object(value)
+    tensor = TensorSpec(
+        file=found.parse("file", path_from_json),
+        dtype=found.take("dtype", str),
+        shape=found.parse("shape", _list_of(_natural)),
+        trainable=found.take("trainable", bool),
+        sha256=found.parse("sha256", _digest),
+    )
+    found.done()
+    if tensor.dtype not in npy.STORED:
+        raise FormatError(f"unknown dtype {tensor.dtype!r}")
+    if not tensor.file.endswith(".npy"):
+        raise FormatError(f"expected the path of a .npy file, got {tensor.file!r}")
+    return tensor
+
+
+def state_from_json(value: Any) -> StateSpec:
+    """Read `state.json`."""
+    found = _Object(value)
+    state = StateSpec(
+        seeds=found.parse("seeds", _dict_of(_list_of(_integer))),
+        tensors=found.parse("tensors", tensors_from_json, {}),
+    )
+    found.done()
+    return state
+
+
+def training_from_json(value: Any) -> dict[str, Value]:
+    """Read `training.json`: the arguments of `compile()`."""
+    return _config(value)

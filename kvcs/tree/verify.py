@@ -1,0 +1,76 @@
+"""Is a stored model whole? Every file is read and compared with its recorded checksum."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kvcs.errors import NewerFormatError, NotAModelError
+from kvcs.spec import walk
+from kvcs.tree.reader import Files, Problem, Walk, tensors
+from kvcs.tree.writer import MANIFEST
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What `verify` found. True when the model is whole.
+
+    Attributes:
+        name: the model's operand.
+        files: number of files looked at.
+        problems: what is wrong, sorted by path.
+    """
+
+    name: str
+    files: int
+    problems: tuple[Problem, ...]
+
+    def __bool__(self) -> bool:
+        return not self.problems
+
+
+def verify(files: Files, name: str) -> Report:
+    """Check every file of a stored model.
+
+    Raises:
+        NotAModelError: there is no manifest.
+        NewerFormatError: written in a later format.
+    """
+    if MANIFEST not in files:
+        raise NotAModelError(f"{name} holds no model: it has no {MANIFEST}")
+    problems: list[Problem] = []
+    reading = Walk(files, problems.append)
+    try:
+        stored = reading.model()
+    except NewerFormatError as error:
+        raise error.within(f"{name}: ") from None
+    if stored is not None:
+        for path, (layer, tensor) in tensors(stored):
+            reading.check_tensor(path, layer, tensor)
+        for layer, spec in walk(stored.model):
+            for asset, digest in spec.assets.items():
+                place = f"{layer}/" if layer else ""
+                reading.check_asset(f"{place}assets/{asset}", layer, digest)
+        problems += _extra(files, reading.known)
+    ordered = sorted(problems, key=lambda problem: (problem.path, problem.kind))
+    return Report(name=name, files=len(files), problems=tuple(ordered))
+
+
+def _extra(files: Files, known: set[str]) -> list[Problem]:
+    homes = {path.rpartition("/")[0] for path in known if path.endswith(".json")}
+    return [
+        Problem(
+            kind="extra",
+            path=path,
+            layer=_home(path, homes),
+            message="extra: the model does not list it",
+        )
+        for path in files
+        if path not in known
+    ]
+
+
+def _home(path: str, homes: set[str]) -> str:
+    place = path.rpartition("/")[0]
+    while place and place not in homes:
+        place = place.rpartition("/")[0]
+    return place
