@@ -25,11 +25,20 @@ def snake_case(class_name: str) -> str:
 
 def is_automatic(name: str, class_name: str) -> bool:
     """Tell whether Keras may have made the name up; a person can have typed it all the same."""
-    stems = re.escape(snake_case(class_name))
-    if class_name == "InputLayer":  # cut out of a larger graph, it is named after its tensor
-        stems = rf"{stems}|keras_tensor(?=\Z|_\d|CLONE)"
-        return re.fullmatch(rf"({stems})(_\d+)?(CLONE)*", name) is not None
-    return re.fullmatch(rf"{stems}(_\d+)?", name) is not None
+    return automatic_stem(name, class_name) is not None
+
+
+def automatic_stem(name: str, class_name: str) -> str | None:
+    """Return an automatic name without its number; None for a name that a person chose."""
+    stem = snake_case(class_name)
+    # Bidirectional puts a word before the names of its two layers.
+    found = re.fullmatch(rf"((forward_|backward_)?{re.escape(stem)})(_\d+)?", name)
+    if found is not None:
+        return found[1]
+    # Cut out of a larger graph, an input is named after the tensor it replaces.
+    if class_name == "InputLayer" and re.fullmatch(r"keras_tensor(_\d+)?(CLONE)*", name):
+        return stem
+    return None
 
 
 def canonical_names(named: Sequence[tuple[str, str]]) -> list[str]:
@@ -42,8 +51,8 @@ def canonical_names(named: Sequence[tuple[str, str]]) -> list[str]:
     numbered: dict[str, Iterator[str]] = {}
     canonical = []
     for name, class_name in named:
-        if is_automatic(name, class_name):
-            stem = snake_case(class_name)
+        stem = automatic_stem(name, class_name)
+        if stem is not None:
             free = numbered.setdefault(stem, _numbered(stem, chosen))
             name = next(free)
         canonical.append(name)

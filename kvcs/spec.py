@@ -226,6 +226,8 @@ class StoredModel:
 
     Attributes:
         model: the model itself, with all its layers.
+        name: its canonical name; empty for a nested model that is read by itself, whose name
+            is its parent's to give.
         keras_version: the Keras that described it.
         training: the arguments of `compile()`, or MISSING for an uncompiled model.
         state: random seeds and other transient state.
@@ -234,6 +236,7 @@ class StoredModel:
     """
 
     model: ModelSpec
+    name: str = ""
     keras_version: str
     training: Mapping[str, Value] | Missing = MISSING
     state: StateSpec = field(default_factory=StateSpec)

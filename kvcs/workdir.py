@@ -47,6 +47,7 @@ IGNORE_ALL = b"# A save by kvcs under way; what a killed one leaves, the next on
 
 _CHUNK = 1 << 20
 _OCCUPIED = (errno.ENOTEMPTY, errno.EEXIST)
+_PINNED = (errno.EXDEV, errno.EBUSY)
 _NO_EXCHANGE = (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP)
 
 
@@ -93,8 +94,10 @@ class Directory(Mapping[str, bytes]):
         if path not in self._paths:
             raise KeyError(path)
         with _reading(self.root / path):
-            yield self.root / path
-            self._check_same()
+            try:
+                yield self.root / path
+            finally:  # also after an error: that the file is gone is then the smaller truth
+                self._check_same()
 
     @cached_property
     def _paths(self) -> dict[str, None]:
@@ -293,8 +296,10 @@ def _writing(place: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = f"{error.strerror or error}; {place} is unchanged"
-        raise SaveError(f"could not write {place}: {reason}") from error
+        sentence = f"could not write {place}: {error.strerror or error}; {place} is unchanged"
+        if error.errno in _PINNED:
+            sentence += ". A mount point, or part of a container image? Then move it away first"
+        raise SaveError(sentence) from error
 
 
 def _walk(directory: Path, prefix: str = "") -> Iterator[tuple[str, bool]]:

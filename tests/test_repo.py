@@ -520,6 +520,89 @@ def test_resolve_gives_the_hash_of_the_commit(root: Path) -> None:
             repository.resolve("HEAD:models")
 
 
+class TestCreate:
+    def test_in_an_empty_directory(self, tmp_path: Path) -> None:
+        directory = tmp_path / "a new one"
+        directory.mkdir()
+        with Repository.create(directory) as repository:
+            assert repository.top == directory
+            write(directory / "models/mnist", MODEL)
+            first = repository.commit([Path("models/mnist")], "First")
+        assert git(directory, "rev-parse", "HEAD") == first
+
+    def test_inside_of_another_repository(self, root: Path) -> None:
+        (root / "inner").mkdir()
+        with Repository.create(Path("inner")) as repository:
+            assert repository.top == root / "inner"
+
+    def test_not_where_git_dir_leads(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("GIT_DIR", "elsewhere")
+        with pytest.raises(RepositoryError) as caught:
+            Repository.create(tmp_path)
+        assert str(caught.value) == (
+            f"GIT_DIR says 'elsewhere', so git would make no repository in {tmp_path}; "
+            "unset it first."
+        )
+        assert list(tmp_path.iterdir()) == []
+
+    def test_not_in_a_directory_that_is_missing(self, tmp_path: Path) -> None:
+        with pytest.raises(RepositoryError, match="missing is no directory that git can work in"):
+            Repository.create(tmp_path / "missing")
+
+
+class TestTag:
+    def test_names_the_commit_that_head_is_at(self, root: Path) -> None:
+        git(root, "config", "tag.gpgSign", "true")
+        git(root, "config", "gpg.program", "false")
+        with Repository.discover() as repository:
+            repository.tag("v1")
+        assert git(root, "rev-parse", "v1") == git(root, "rev-parse", "HEAD")
+
+    @pytest.mark.parametrize(
+        ("name", "reason"),
+        [
+            ("v1", "tag 'v1' already exists"),
+            ("v 1", "'v 1' is not a valid tag name."),
+            ("-d", "'-d' is not a valid tag name."),
+        ],
+    )
+    def test_names_that_git_does_not_take(self, root: Path, name: str, reason: str) -> None:
+        git(root, "tag", "v1")
+        with Repository.discover() as repository, pytest.raises(RepositoryError) as caught:
+            repository.tag(name)
+        assert str(caught.value) == f"git tag failed: {reason}"
+        assert git(root, "tag") == "v1"
+
+    def test_without_a_commit(self, unborn: Path) -> None:
+        with Repository.discover() as repository, pytest.raises(RepositoryError, match="HEAD"):
+            repository.tag("v1")
+
+
+class TestIdentity:
+    def test_from_the_environment(self, root: Path) -> None:
+        with Repository.discover() as repository:
+            assert repository.has_identity()
+
+    @pytest.mark.parametrize("who", ["AUTHOR", "COMMITTER"])
+    def test_without_one_it_can_be_set_for_this_repository_alone(
+        self, root: Path, sealed: Path, monkeypatch: pytest.MonkeyPatch, who: str
+    ) -> None:
+        for name in ("NAME", "EMAIL"):
+            monkeypatch.delenv(f"GIT_{who}_{name}")
+        git(root, "config", "user.useConfigOnly", "true")
+        settings = (sealed / ".gitconfig").read_text()
+        with Repository.discover() as repository:
+            assert not repository.has_identity()
+            repository.set_identity("Bob Example", "bob@example.org")
+            assert repository.has_identity()
+            write(root / "models/mnist", {"model.json": b"{}\n"})
+            assert repository.commit([Path("models/mnist")], "By Bob")
+        letter = "a" if who == "AUTHOR" else "c"
+        shown = git(root, "log", "-1", f"--format=%{letter}n <%{letter}e>")
+        assert shown == "Bob Example <bob@example.org>"
+        assert (sealed / ".gitconfig").read_text() == settings
+
+
 class TestHistory:
     def test_commits_that_touched_the_directory_newest_first(self, root: Path) -> None:
         first = git(root, "rev-parse", "HEAD")

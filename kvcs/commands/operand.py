@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias
 
 from kvcs.errors import OperandError
 from kvcs.spec import StoredModel
@@ -102,7 +102,7 @@ def described(operand: Model, custom_objects: Mapping[str, Any] | None = None) -
     Raises:
         KvcsError: there is no such model, or it cannot be described.
     """
-    live = cast(Any, operand)
+    live: Any = operand
     if is_saved_file(operand):
         from kvcs.commands.load import load
 
@@ -113,7 +113,7 @@ def described(operand: Model, custom_objects: Mapping[str, Any] | None = None) -
         return
     from kvcs.keras_io.capture import capture
 
-    name = f"the live model {live.name!r}" if live is operand else str(operand)
+    name = str(operand) if is_saved_file(operand) else "the live model"
     captured = capture(live)
     files = writer.files(captured.model, captured.contents)
     yield Stored(name, {path: bytes(parts[0]) for path, parts in files if path.endswith(".json")})

@@ -76,6 +76,7 @@ def capture(model: Any, *, optimizer: bool = True) -> Captured:
     return Captured(
         StoredModel(
             model=spec,
+            name=root.name,
             keras_version=keras.__version__,
             training=work.training(model),
             state=work.state(root),

@@ -24,6 +24,7 @@ from kvcs.keras_io.capture import speaks_for_itself, weight_paths
 from kvcs.keras_io.optimizer import optimizer_variables
 from kvcs.keras_io.serial import revive
 from kvcs.keras_io.survey import Place, places, survey
+from kvcs.names import snake_case
 from kvcs.npy import Array
 from kvcs.renaming import live_config
 from kvcs.spec import (
@@ -86,7 +87,8 @@ class _Builder:
 
     def build(self) -> Any:
         model = self.stored.model
-        return self._build(model, "", self._live_name(".", _default_name(model)))
+        canonical = self.stored.name or snake_case(model.cls.name)
+        return self._build(model, "", self._live_name(".", canonical))
 
     def _build(self, layer: LayerSpec, path: str, name: str) -> Any:
         with explained(path, layer.cls):
@@ -185,12 +187,6 @@ class _Builder:
             name=name,
             **config,
         )
-
-
-def _default_name(model: ModelSpec) -> str:
-    from kvcs.names import snake_case
-
-    return snake_case(model.cls.name)
 
 
 Tensors = dict[tuple[str, int], list[Any]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -11,7 +12,7 @@ from kvcs.repo.committing import commit_directories
 from kvcs.repo.history import Version, read_history
 from kvcs.repo.objects import ObjectReader
 from kvcs.repo.place import Place, find_place
-from kvcs.repo.program import GitProgram
+from kvcs.repo.program import WRITING, GitProgram
 from kvcs.repo.revision import RevisionTree, read_revision, resolve_commit
 
 
@@ -44,6 +45,22 @@ class Repository:
         except FileNotFoundError as error:
             raise RepositoryError("The current directory does not exist any more.") from error
         return cls(git, find_place(git))
+
+    @classmethod
+    def create(cls, directory: Path) -> Repository:
+        """Make a repository in a directory, as `git init` does; the directory must exist.
+
+        Raises:
+            RepositoryError: if git cannot make one there, or there is no git.
+        """
+        elsewhere = os.environ.get("GIT_DIR")
+        if elsewhere:
+            raise RepositoryError(
+                f"GIT_DIR says '{elsewhere}', so git would make no repository in {directory}; "
+                "unset it first."
+            )
+        GitProgram(directory.absolute()).check("init", "--quiet", environment=WRITING)
+        return cls.discover(directory)
 
     def revision(self, spec: str) -> RevisionTree:
         """Return the files of `REV:DIR`, or of `:DIR` in the index.
@@ -87,6 +104,28 @@ class Repository:
         if commit_directories(self._git, self._place, directories, message, trailers):
             return self.resolve("HEAD")
         return None
+
+    def tag(self, name: str) -> None:
+        """Name the commit that HEAD is at, with a lightweight tag.
+
+        Raises:
+            RepositoryError: if the name is taken or impossible, or there is no commit.
+        """
+        self._git.check("tag", "--no-sign", "--", name, "HEAD", environment=WRITING)
+
+    def has_identity(self) -> bool:
+        """Tell whether git knows who commits here, by settings, environment or its own guess."""
+        known = [self._git.run("var", f"GIT_{who}_IDENT") for who in ("AUTHOR", "COMMITTER")]
+        return all(done.status == 0 for done in known)
+
+    def set_identity(self, name: str, email: str) -> None:
+        """Say who commits in this repository, and in no other.
+
+        Raises:
+            RepositoryError: if git cannot write its settings.
+        """
+        for key, value in (("user.name", name), ("user.email", email)):
+            self._git.check("config", "--local", key, value, environment=WRITING)
 
     def history(
         self, directory: Path, *, revision: str = "HEAD", limit: int | None = None

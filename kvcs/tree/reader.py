@@ -86,7 +86,8 @@ class Walk:
             self._problem("invalid", MANIFEST, "", f"lists {path}, which the format does not know")
         return StoredModel(
             model=self._layers(manifest, ""),
-            keras_version=manifest.keras_version or "",
+            name=manifest.name,
+            keras_version=manifest.keras_version,
             training=_or(parts.get(TRAINING), MISSING),
             state=_or(parts.get(STATE), StateSpec()),
             optimizer=_or(parts.get(OPTIMIZER), MISSING),

@@ -49,6 +49,7 @@ class Manifest:
     Attributes:
         model: the model without its layers.
         entries: a line for each layer.
+        name: canonical name of the model; in the outermost manifest only.
         keras_version: the Keras that described the model; in the outermost manifest only.
         files: SHA-256 of the other JSON files beside it, by path.
         live_names: see `kvcs.spec.StoredModel`.
@@ -56,7 +57,8 @@ class Manifest:
 
     model: ModelSpec
     entries: tuple[EntryLine, ...]
-    keras_version: str | None = None
+    name: str = ""
+    keras_version: str = ""
     files: Mapping[str, str]
     live_names: Mapping[str, str]
 
@@ -96,7 +98,9 @@ def manifest_to_json(manifest: Manifest) -> Json:
     if model.build == "graph" or model.outputs is not None:
         found["inputs"] = canon.encode(model.inputs)
         found["outputs"] = canon.encode(model.outputs)
-    if manifest.keras_version is not None:
+    if manifest.name:
+        found["name"] = manifest.name
+    if manifest.keras_version:
         found["keras_version"] = manifest.keras_version
     if manifest.files:
         found["files"] = dict(manifest.files)
@@ -311,7 +315,8 @@ def manifest_from_json(value: Any) -> Manifest:
     manifest = Manifest(
         model=model,
         entries=found.parse("layers", _list_of(_entry)),
-        keras_version=found.parse("keras_version", _string, None),
+        name=found.parse("name", _string, ""),
+        keras_version=found.parse("keras_version", _string, ""),
         files=found.parse("files", _dict_of(_digest), {}),
         live_names=found.parse("live_names", _live_names, {}),
     )

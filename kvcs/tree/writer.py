@@ -80,7 +80,8 @@ def _model(
     manifest = schema.Manifest(
         model=own,
         entries=tuple(lines),
-        keras_version=root.keras_version if root else None,
+        name=root.name if root else "",
+        keras_version=root.keras_version if root else "",
         files={path: digests[path] for path in (TRAINING, STATE, OPTIMIZER) if path in digests}
         if root
         else {},

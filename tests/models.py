@@ -1,0 +1,307 @@
+"""Small live models, one for each kind of thing that has to survive."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+Data = Any
+
+
+@dataclass(frozen=True)
+class Case:
+    """A model, data to call it on, and the custom classes it needs to come back."""
+
+    name: str
+    build: Callable[[], keras.Model]
+    data: Callable[[], Data]
+    custom_objects: dict[str, Any] = field(default_factory=dict)
+    compile: dict[str, Any] | None = None
+
+
+CASES: dict[str, Case] = {}
+
+
+def case(
+    data: Callable[[], Data],
+    custom_objects: dict[str, Any] | None = None,
+    compile: dict[str, Any] | None = None,
+) -> Callable[[Callable[[], keras.Model]], Callable[[], keras.Model]]:
+    """Register a builder as a case."""
+
+    def register(build: Callable[[], keras.Model]) -> Callable[[], keras.Model]:
+        CASES[build.__name__] = Case(build.__name__, build, data, custom_objects or {}, compile)
+        return build
+
+    return register
+
+
+def floats(*shape: int) -> np.ndarray:
+    return np.random.default_rng(1).uniform(size=shape).astype("float32")
+
+
+def integers(*shape: int, below: int = 7) -> np.ndarray:
+    return np.random.default_rng(1).integers(0, below, size=shape).astype("int32")
+
+
+@case(lambda: floats(4, 8, 8, 1), compile={"loss": "sparse_categorical_crossentropy"})
+def convolutional() -> keras.Model:
+    return keras.Sequential(
+        [
+            keras.Input((8, 8, 1)),
+            layers.Conv2D(4, 3, activation="relu", kernel_regularizer=keras.regularizers.L2(1e-3)),
+            layers.BatchNormalization(),
+            layers.MaxPooling2D(),
+            layers.Dropout(0.25),
+            layers.Flatten(),
+            layers.Dense(3, activation="softmax", name="classes"),
+        ]
+    )
+
+
+@case(lambda: floats(4, 5))
+def sequential_without_input() -> keras.Model:
+    model = keras.Sequential([layers.Dense(3), layers.Dense(2)])
+    model(floats(2, 5))
+    return model
+
+
+@case(
+    lambda: {"age": floats(4, 1), "words": integers(4, 6)},
+    compile={"loss": {"score": "mse", "label": "mae"}, "loss_weights": {"score": 0.3, "label": 1}},
+)
+def named_inputs_and_outputs() -> keras.Model:
+    words = keras.Input((6,), name="words", dtype="int32")
+    age = keras.Input((1,), name="age")
+    x = layers.Embedding(7, 4)(words)
+    x = layers.GlobalAveragePooling1D()(x)
+    x = layers.Concatenate()([x, age])
+    outputs = {"score": layers.Dense(1, name="score")(x), "label": layers.Dense(2, name="label")(x)}
+    return keras.Model({"words": words, "age": age}, outputs, name="two_heads")
+
+
+@case(lambda: [floats(4, 3), floats(4, 3)])
+def shared_layer() -> keras.Model:
+    one, other = keras.Input((3,)), keras.Input((3,))
+    tower = layers.Dense(4, activation="tanh")
+    return keras.Model([one, other], layers.Subtract()([tower(one), tower(other)]))
+
+
+@case(lambda: floats(4, 3))
+def nested_called_twice() -> keras.Model:
+    inner_input = keras.Input((3,))
+    x = layers.Dense(3)(inner_input)
+    inner = keras.Model(inner_input, layers.Activation("relu")(x), name="inner")
+    head = keras.Sequential([layers.Dense(4), layers.Dropout(0.5), layers.Dense(2)], name="head")
+    inputs = keras.Input((3,))
+    return keras.Model(inputs, head(inner(inner(inputs))))
+
+
+@case(lambda: floats(4, 3))
+def layer_shared_by_two_submodels() -> keras.Model:
+    """Keras' own files cannot hold this: loading them fails."""
+    trunk = layers.Dense(3, name="trunk")
+    a_in, b_in = keras.Input((3,)), keras.Input((3,))
+    a = keras.Model(a_in, layers.ReLU()(trunk(a_in)), name="a")
+    b = keras.Model(b_in, layers.Softmax()(trunk(b_in)), name="b")
+    inputs = keras.Input((3,))
+    return keras.Model(inputs, [a(inputs), b(inputs)])
+
+
+@case(lambda: floats(4, 6))
+def operations_as_layers() -> keras.Model:
+    inputs = keras.Input((6,))
+    x = ops.reshape(inputs, (-1, 2, 3))
+    x = x[:, 0] * 2.0 + ops.mean(x, axis=(1,))
+    x = ops.concatenate([x, ops.where(x > 0.5, x, ops.zeros_like(x))], axis=-1)
+    return keras.Model(inputs, ops.einsum("bi,ij->bj", x, np.arange(12.0).reshape(6, 2)))
+
+
+@case(lambda: integers(4, 5))
+def recurrent_with_masking() -> keras.Model:
+    inputs = keras.Input((5,), dtype="int32")
+    x = layers.Embedding(7, 4, mask_zero=True)(inputs)
+    x = layers.Bidirectional(layers.LSTM(3, return_sequences=True, dropout=0.2))(x)
+    x = layers.TimeDistributed(layers.Dense(4))(x)
+    return keras.Model(inputs, layers.GRU(2)(x))
+
+
+class Block(layers.Layer):
+    """A transformer block: a custom layer made of layers, in attributes and in a list."""
+
+    def __init__(self, width: int, heads: int = 2, rate: float = 0.1, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.width, self.heads, self.rate = width, heads, rate
+        self.attention = layers.MultiHeadAttention(heads, width // heads, dropout=rate)
+        self.feed_forward = [layers.Dense(2 * width, activation="gelu"), layers.Dense(width)]
+        self.norms = {"before": layers.LayerNormalization(), "after": layers.LayerNormalization()}
+
+    def build(self, input_shape: Any) -> None:
+        self.attention.build(input_shape, input_shape)
+        self.feed_forward[0].build(input_shape)
+        self.feed_forward[1].build((*input_shape[:-1], 2 * self.width))
+        for norm in self.norms.values():
+            norm.build(input_shape)
+        self.scale = self.add_weight(shape=(), initializer="ones")  # without a name of its own
+        super().build(input_shape)
+
+    def call(self, x: Any, training: Any = None) -> Any:
+        x = x + self.attention(self.norms["before"](x), x, training=training)
+        return self.norms["after"](x + self.scale * self.feed_forward[1](self.feed_forward[0](x)))
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "width": self.width, "heads": self.heads, "rate": self.rate}
+
+
+@case(lambda: integers(4, 5), custom_objects={"Block": Block})
+def transformer() -> keras.Model:
+    inputs = keras.Input((5,), dtype="int32")
+    x = layers.Embedding(7, 8)(inputs)
+    x = Block(8, name="first")(x)
+    x = Block(8, rate=0.0)(x)
+    return keras.Model(inputs, layers.Dense(7, name="logits")(x))
+
+
+class Autoencoder(keras.Model):
+    """A subclassed model whose parts are models given to its constructor."""
+
+    def __init__(self, encoder: Any, decoder: Any, noise: float = 0.1, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.encoder, self.decoder = encoder, decoder
+        self.noise = layers.GaussianNoise(noise)
+        self.rate = noise
+
+    def call(self, x: Any, training: Any = None) -> Any:
+        return self.decoder(self.noise(self.encoder(x), training=training))
+
+    def get_config(self) -> dict[str, Any]:
+        config = {"encoder": self.encoder, "decoder": self.decoder, "noise": self.rate}
+        return {**super().get_config(), **config}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Autoencoder:
+        for part in ("encoder", "decoder"):
+            config[part] = keras.saving.deserialize_keras_object(config[part])
+        return cls(**config)
+
+
+@case(lambda: floats(4, 6), custom_objects={"Autoencoder": Autoencoder}, compile={"loss": "mse"})
+def subclassed_with_models() -> keras.Model:
+    encoder = keras.Sequential([keras.Input((6,)), layers.Dense(3, activation="relu")])
+    inputs = keras.Input((3,))
+    decoder = keras.Model(inputs, layers.Dense(6)(inputs))
+    model = Autoencoder(encoder, decoder)
+    model(floats(2, 6))
+    return model
+
+
+class Stack(keras.Model):
+    """A subclassed model that builds its layers in lists, and owns a weight."""
+
+    def __init__(self, sizes: Any = (4, 3), **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.sizes = sizes
+        self.hidden = [layers.Dense(size, activation="relu") for size in sizes]
+        self.out = layers.Dense(1)
+        self.offset = self.add_weight(shape=(1,), name="offset")
+
+    def call(self, x: Any) -> Any:
+        for layer in self.hidden:
+            x = layer(x)
+        return self.out(x) + self.offset
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "sizes": self.sizes}
+
+
+@case(lambda: floats(4, 6), custom_objects={"Stack": Stack}, compile={"loss": "mse"})
+def subclassed_with_lists() -> keras.Model:
+    model = Stack((5, 4, 3))
+    model(floats(2, 6))
+    return model
+
+
+@case(lambda: np.array(["the cat sat", "a dog", "the the"], dtype=object))
+def text() -> keras.Model:
+    vectorize = layers.TextVectorization(max_tokens=12, output_sequence_length=4)
+    vectorize.adapt(["the cat sat on the mat", "a dog ate the cat"])
+    return keras.Sequential(
+        [
+            keras.Input((), dtype="string"),
+            vectorize,
+            layers.Embedding(12, 4),
+            layers.GlobalMaxPooling1D(),
+            layers.Dense(2),
+        ]
+    )
+
+
+@case(lambda: floats(4, 3), compile={"loss": "mse"})
+def frozen_backbone() -> keras.Model:
+    backbone = keras.Sequential([keras.Input((3,)), layers.Dense(4)], name="backbone")
+    backbone.trainable = False
+    return keras.Sequential([keras.Input((3,)), backbone, layers.Dense(2)])
+
+
+@case(lambda: floats(4, 3), compile={"loss": "mse"})
+def mixed_precision() -> keras.Model:
+    return keras.Sequential(
+        [
+            keras.Input((3,)),
+            layers.Dense(4, dtype="mixed_bfloat16"),
+            layers.Dense(2, dtype="bfloat16"),
+        ]
+    )
+
+
+class Heads(layers.Layer):
+    """A layer whose argument is a dict in which the order of the keys has a meaning."""
+
+    def __init__(self, heads: dict[str, int], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.heads = dict(heads)
+        self.parts = [layers.Dense(units) for units in heads.values()]
+
+    def build(self, input_shape: Any) -> None:
+        for part in self.parts:
+            part.build(input_shape)
+
+    def call(self, x: Any) -> Any:
+        return ops.concatenate([part(x) for part in self.parts], axis=-1)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "heads": self.heads}
+
+
+@case(lambda: floats(4, 3), custom_objects={"Heads": Heads})
+def order_of_a_dict() -> keras.Model:
+    inputs = keras.Input((3,))
+    return keras.Model(inputs, Heads({"b": 2, "a": 3})(inputs))
+
+
+def randomized(model: keras.Model) -> keras.Model:
+    """Give every float variable a value of its own, so that a fresh one would show."""
+    random = np.random.default_rng(0)
+    for variable in model.variables:
+        if "float" in keras.backend.standardize_dtype(variable.dtype):
+            variable.assign(random.uniform(0.1, 0.9, variable.shape).astype("float32"))
+    return model
+
+
+def built(name: str) -> keras.Model:
+    """Build a case, with weights of its own; compiled, with slots, where the case says so."""
+    this = CASES[name]
+    model = randomized(this.build())
+    if this.compile is not None:
+        model.compile(optimizer=keras.optimizers.Adam(0.01), **this.compile)
+        model.optimizer.build(model.trainable_variables)
+        random = np.random.default_rng(2)
+        for variable in model.optimizer.variables:
+            if "float" in variable.dtype and variable.shape:
+                variable.assign(random.uniform(0.1, 0.9, variable.shape))
+    return model
