@@ -30,7 +30,7 @@ CASES: dict[str, Case] = {}
 def case(
     data: Callable[[], Data],
     custom_objects: dict[str, Any] | None = None,
-    compile: dict[str, Any] | None = None,
+    compile: dict[str, Any] | None = None,  # noqa: A002
 ) -> Callable[[Callable[[], keras.Model]], Callable[[], keras.Model]]:
     """Register a builder as a case."""
 

@@ -120,13 +120,16 @@ def _same_bits(left: NDArray[Any], right: NDArray[Any]) -> bool:
 
 
 def _refuse_used(directory: Path) -> None:
-    if directory.is_dir():
-        if any(directory.iterdir()):
-            raise KvcsError(
-                f"{directory} is not empty: name a new directory, as in `kvcs demo another-demo`"
-            )
-    elif directory.exists() or directory.is_symlink():
-        raise KvcsError(f"{directory} is no directory: name a new one")
+    try:
+        if directory.is_dir():
+            used = any(directory.iterdir())
+        else:
+            used = os.path.lexists(directory)
+    except OSError as error:
+        raise KvcsError(f"cannot look into {directory}: {error.strerror}") from error
+    if used:
+        what = "not empty" if directory.is_dir() else "no directory"
+        raise KvcsError(f"{directory} is {what}: name a new one, as in `kvcs demo another-demo`")
 
 
 @contextmanager

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-import zipfile
 from collections.abc import Mapping
 from typing import Any
 
 from kvcs.commands.operand import Model, is_live, is_saved_file, opened
-from kvcs.errors import RestoreError
 
 
 def load(
@@ -37,7 +35,14 @@ def load(
     if is_live(operand):
         return operand
     if is_saved_file(operand):
-        return _load_keras_file(os.fspath(operand), custom_objects, compile, safe_mode)
+        from kvcs.keras_io.files import load_file
+
+        return load_file(
+            os.fspath(operand),
+            custom_objects=custom_objects,
+            compile=compile,
+            safe_mode=safe_mode,
+        )
     with opened(operand) as stored:
         model = stored.model()
         from kvcs.keras_io.restore import restore
@@ -49,22 +54,3 @@ def load(
             compile=compile,
             safe_mode=safe_mode,
         )
-
-
-def _load_keras_file(
-    path: str,
-    custom_objects: Mapping[str, Any] | None,
-    compile: bool,  # noqa: A002
-    safe_mode: bool,
-) -> Any:
-    import keras
-
-    import kvcs.keras_io  # noqa: F401  (says what to do when Keras is not installed)
-
-    try:
-        return keras.models.load_model(
-            path, custom_objects=custom_objects, compile=compile, safe_mode=safe_mode
-        )
-    except (ValueError, TypeError, OSError, KeyError, zipfile.BadZipFile) as error:
-        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        raise RestoreError(f"Keras cannot load {path}: {reason}") from error

@@ -11,6 +11,7 @@ from typing import Any
 
 import keras
 import numpy as np
+from keras.src.models.functional import Functional
 
 from kvcs.errors import SaveError
 from kvcs.keras_io.optimizer import optimizer_variables
@@ -21,6 +22,7 @@ from kvcs.keras_io.serial import (
     portable_config,
 )
 from kvcs.keras_io.survey import Place, places, survey
+from kvcs.keras_io.words import reason
 from kvcs.npy import STORED, Array
 from kvcs.renaming import canonical_config
 from kvcs.spec import (
@@ -142,7 +144,7 @@ class _Capture:
             config = _config(place)
             described = portable_config(config, cls)
         except (TypeError, NotImplementedError) as error:
-            raise SaveError(f"{_title(place)} cannot be saved: {error}") from error
+            raise SaveError(f"{_title(place)} cannot be saved: {reason(error)}") from error
         described.pop("name", None)
         described, inner_names = canonical_config(described)
         if not by_class:  # else nobody hands the config to a constructor
@@ -210,7 +212,7 @@ class _Capture:
             described = portable(dict(config or {}), exact=False)
         except (TypeError, ValueError, NotImplementedError) as error:
             raise SaveError(
-                f"what compile() was given cannot be saved: {error}; "
+                f"what compile() was given cannot be saved: {reason(error)}; "
                 "give named, registered functions instead of lambdas and objects"
             ) from error
         described, names = canonical_config(described)
@@ -263,20 +265,19 @@ def _title(place: Place) -> str:
 def _config(place: Place) -> dict[str, Any]:
     """Return the config of a layer, without the layers that are described on their own."""
     layer = place.layer
-    overridden = type(layer).get_config is not _BASE_GET_CONFIG.get(place.build or "")
-    if place.build == "graph" and not overridden:
-        # Functional.get_config serialises and copies every layer, once per level of nesting.
+    # The get_config of these two serialises and copies every layer, once per level of nesting.
+    if place.build == "graph" and type(layer).get_config is Functional.get_config:
         return {"name": layer.name, "trainable": layer.trainable}
+    if place.build == "sequence" and type(layer).get_config is keras.Sequential.get_config:
+        config = keras.Model.get_config(layer)
+        if layer._functional is not None:
+            config["build_input_shape"] = layer._layers[0].batch_shape
+        return dict(config)
     config = dict(layer.get_config())
     if place.build in ("graph", "sequence"):
         for key in ("layers", "input_layers", "output_layers"):
             config.pop(key, None)
     return config
-
-
-_BASE_GET_CONFIG = {
-    "graph": keras.models.Model.get_config,
-}
 
 
 def _frozen(place: Place, config: Mapping[str, Any]) -> tuple[str, ...]:
@@ -321,7 +322,7 @@ class _Graph:
             }
         except TypeError as error:
             raise SaveError(
-                f"layer {layer.name!r} is called with something that cannot be stored: {error}"
+                f"layer {layer.name!r} is called with something that cannot be stored: {reason(error)}"
             ) from error
         if not node.input_tensors:
             args, kwargs = [], {}

@@ -11,6 +11,7 @@ import keras
 from kvcs.errors import RestoreError, SaveError
 from kvcs.keras_io.restore import explained
 from kvcs.keras_io.serial import described, revive
+from kvcs.keras_io.words import reason
 from kvcs.spec import ClassRef
 
 
@@ -22,7 +23,9 @@ def to_keras_json(model: Any) -> str:
         config = revive(described(model), keras_form=True)
         return json.dumps(config, sort_keys=False)
     except (TypeError, ValueError, NotImplementedError) as error:
-        raise SaveError(f"model {model.name!r} cannot be written as JSON: {error}") from error
+        raise SaveError(
+            f"model {model.name!r} cannot be written as JSON: {reason(error)}"
+        ) from error
 
 
 def from_keras_json(text: str, custom_objects: Mapping[str, Any] | None = None) -> Any:

@@ -24,6 +24,7 @@ from kvcs.keras_io.capture import speaks_for_itself, weight_paths
 from kvcs.keras_io.optimizer import optimizer_variables
 from kvcs.keras_io.serial import revive
 from kvcs.keras_io.survey import Place, places, survey
+from kvcs.keras_io.words import reason
 from kvcs.names import snake_case
 from kvcs.npy import Array
 from kvcs.renaming import live_config
@@ -136,8 +137,12 @@ class _Builder:
         cls = self._class(layer.cls)
         own_from_config = not _has_default_from_config(cls)
         config = revive(self._config(layer, path), keras_form=own_from_config)
-        if _accepts(cls, "name") or own_from_config:
-            config = {"name": name, **config}
+        config = {"name": name, **config}
+        if not own_from_config:
+            # Keras adds these to every config, whether or not the constructor takes them.
+            for argument in ("name", "trainable", "dtype"):
+                if not _accepts(cls, argument):
+                    config.pop(argument, None)
         description = {
             "module": layer.cls.module,
             "class_name": layer.cls.name,
@@ -145,7 +150,7 @@ class _Builder:
             "registered_name": layer.cls.registered_name,
         }
         if layer.build_config is not MISSING:
-            description["build_config"] = revive(layer.build_config, keras_form=False)
+            description["build_config"] = _shapes(revive(layer.build_config, keras_form=False))
         return keras.saving.deserialize_keras_object(description, safe_mode=self.safe_mode)
 
     def _class(self, ref: ClassRef) -> Any:
@@ -248,6 +253,16 @@ def _resolve(value: Value, tensors: Tensors) -> Any:
     return value
 
 
+def _shapes(value: Any) -> Any:
+    """Return a build config with its shapes as tuples, which is what `build` was called with."""
+    if isinstance(value, dict):
+        return {key: _shapes(item) for key, item in value.items()}
+    if isinstance(value, list):
+        sizes = all(item is None or isinstance(item, int) for item in value)
+        return tuple(value) if sizes else [_shapes(item) for item in value]
+    return value
+
+
 def _has_default_from_config(cls: Any) -> bool:
     defaults = (
         keras.Operation.from_config.__func__,
@@ -273,13 +288,7 @@ def explained(path: str, cls: ClassRef) -> Iterator[None]:
         raise
     except Exception as error:
         what = f"layer {path!r}" if path else "the model"
-        raise RestoreError(f"{what} ({cls.name}) cannot be built: {_first_line(error)}") from error
-
-
-def _first_line(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    reason = next((line for line in lines if line.startswith("Exception encountered")), "")
-    return (reason or (lines[0] if lines else type(error).__name__))[:500]
+        raise RestoreError(f"{what} ({cls.name}) cannot be built: {reason(error)}") from error
 
 
 def _rename(root: Place, stored: StoredModel) -> None:
@@ -454,7 +463,7 @@ def _compile(model: Any, root: Place, stored: StoredModel, contents: Contents) -
             model.compile_from_config(config)
     except (TypeError, ValueError) as error:
         raise RestoreError(
-            f"the model cannot be compiled as it was: {_first_line(error)}. Give its custom "
+            f"the model cannot be compiled as it was: {reason(error)}. Give its custom "
             "losses, metrics and optimizers in custom_objects, or load it with compile=False"
         ) from error
     optimizer = getattr(model, "optimizer", None)

@@ -1,0 +1,345 @@
+"""What reaches a constructor, what is refused, and where things stand in a live model."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import keras
+import models
+import numpy as np
+import pytest
+from keras import layers
+from live import assert_same, assert_same_outputs, config_of
+
+import kvcs
+from kvcs.errors import DamageError, RestoreError, SaveError
+from kvcs.keras_io.optimizer import optimizer_variables
+from kvcs.keras_io.survey import places, survey
+
+
+class Keeper(layers.Layer):
+    """A layer that keeps its argument, and shows the last one given (Keras wraps attributes)."""
+
+    given: Any = None
+
+    def __init__(self, value: Any = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.value = value
+        Keeper.given = value
+
+    def call(self, x: Any) -> Any:
+        return x
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "value": self.value}
+
+
+def sequence(*parts: layers.Layer) -> keras.Model:
+    return keras.Sequential([keras.Input((3,)), *parts])
+
+
+def round_trip(model: keras.Model, root: Path, **options: Any) -> keras.Model:
+    kvcs.save(model, root / "model")
+    return kvcs.load(root / "model", **options)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        (1, (2.0, "three")),
+        [1, 1.0, True, None],
+        b"\x00\xff",
+        slice(1, None, 2),
+        range(3),
+        2 + 1j,
+        {"b": 1, "a": {2: "two"}},
+        {1, 2, 3},
+        frozenset({"x"}),
+        Ellipsis,
+        float("inf"),
+        -0.0,
+        "line\u2028separator \ud800",
+        {"$tuple": [1]},
+        np.float32(0.1).item(),
+    ],
+    ids=repr,
+)
+def test_a_constructor_gets_the_object_that_get_config_returned(value: Any, tmp_path: Path) -> None:
+    round_trip(sequence(Keeper(value)), tmp_path, custom_objects={"Keeper": Keeper})
+    assert Keeper.given == value
+    assert repr(Keeper.given) == repr(value)
+
+
+def test_arrays_and_not_a_number_reach_a_constructor(tmp_path: Path) -> None:
+    value = {"array": np.arange(6, dtype="int16").reshape(2, 3), "nan": float("nan")}
+    loaded = round_trip(sequence(Keeper(value)), tmp_path, custom_objects={"Keeper": Keeper})
+    found = loaded.layers[0].value
+    assert found["array"].dtype == np.int16
+    assert found["array"].tolist() == [[0, 1, 2], [3, 4, 5]]
+    assert np.isnan(found["nan"])
+
+
+def test_a_from_config_of_its_own_gets_keras_own_form(tmp_path: Path) -> None:
+    class Careful(Keeper):
+        @classmethod
+        def from_config(cls, config: dict[str, Any]) -> Careful:
+            config["value"] = keras.saving.deserialize_keras_object(config["value"])
+            return cls(**config)
+
+    model = sequence(Careful(np.ones(2, "float32")))
+    loaded = round_trip(model, tmp_path, custom_objects={"Careful": Careful})
+    assert loaded.layers[0].value.tolist() == [1.0, 1.0]
+
+
+def test_class_not_given(tmp_path: Path) -> None:
+    kvcs.save(sequence(Keeper(1)), tmp_path / "model")
+    with pytest.raises(RestoreError) as caught:
+        kvcs.load(tmp_path / "model")
+    assert str(caught.value) == (
+        "class 'Keeper' (module test_keras_io) is not known here: pass "
+        "custom_objects={'Keeper': Keeper}, or register it with "
+        "@keras.saving.register_keras_serializable"
+    )
+
+
+def test_never_built(tmp_path: Path) -> None:
+    model = keras.Sequential([layers.Dense(2)], name="mine")
+    with pytest.raises(SaveError, match="model 'mine' was never built, so it has no weights yet"):
+        kvcs.save(model, tmp_path / "model")
+    assert not (tmp_path / "model").exists()
+
+
+def test_a_layer_that_cannot_be_described(tmp_path: Path) -> None:
+    model = sequence(Keeper(object(), name="odd"))
+    with pytest.raises(SaveError) as caught:
+        kvcs.save(model, tmp_path / "model")
+    assert str(caught.value).startswith(
+        "layer 'odd' (Keeper) cannot be saved: argument 'value' cannot be stored: object"
+    )
+    assert not (tmp_path / "model").exists()
+
+
+def test_a_layer_without_get_config(tmp_path: Path) -> None:
+    class Closed(layers.Layer):
+        def __init__(self, thing: object) -> None:
+            super().__init__(name="closed")
+            self.thing = thing
+
+        def call(self, x: Any) -> Any:
+            return x
+
+    with pytest.raises(SaveError, match=r"layer 'closed' \(Closed\) cannot be saved: .*get_config"):
+        kvcs.save(sequence(Closed(object())), tmp_path / "model")
+
+
+def test_no_model_at_all(tmp_path: Path) -> None:
+    with pytest.raises(SaveError, match=r"expected a keras\.Model, got dict"):
+        kvcs.save({}, tmp_path / "model")
+
+
+def test_a_class_that_builds_something_else_now(tmp_path: Path) -> None:
+    class Grown(models.Stack):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            self.late = self.add_weight(shape=(2,), name="late")
+
+    kvcs.save(models.built("subclassed_with_lists"), tmp_path / "model")
+    with pytest.raises(RestoreError, match=r"the built model has late in addition"):
+        kvcs.load(tmp_path / "model", custom_objects={"Stack": Grown})
+
+
+def test_a_class_that_builds_another_shape_now(tmp_path: Path) -> None:
+    class Other(models.Stack):
+        def __init__(self, sizes: Any, **kwargs: Any) -> None:
+            super().__init__((sizes[0] + 1, *sizes[1:]), **kwargs)
+
+    kvcs.save(models.built("subclassed_with_lists"), tmp_path / "model")
+    with pytest.raises(RestoreError) as caught:
+        kvcs.load(tmp_path / "model", custom_objects={"Stack": Other})
+    assert str(caught.value) == ("layers/hidden/0/bias has shape [5], the built model wants [6]")
+
+
+def test_a_flipped_bit_never_reaches_keras(tmp_path: Path) -> None:
+    kvcs.save(models.built("convolutional"), tmp_path / "model")
+    kernel = tmp_path / "model" / "layers" / "classes" / "kernel.npy"
+    data = bytearray(kernel.read_bytes())
+    data[-1] ^= 1
+    kernel.write_bytes(data)
+    with pytest.raises(DamageError, match=r"layers/classes/kernel\.npy \(layer layers/classes\)"):
+        kvcs.load(tmp_path / "model")
+
+
+def test_a_graph_with_a_loop_is_refused(tmp_path: Path) -> None:
+    """A forged manifest whose checksum is right."""
+    from kvcs.canon import dumps
+    from kvcs.tree.schema import checksum
+
+    inputs = keras.Input((3,))
+    x = layers.Dense(3, name="one")(inputs)
+    kvcs.save(keras.Model(inputs, layers.Dense(3, name="two")(x)), tmp_path / "model")
+    path = tmp_path / "model" / "model.json"
+    manifest = json.loads(path.read_text())
+    manifest["layers"][1]["calls"][0]["args"] = [{"$tensor": "two[0][0]"}]
+    manifest["checksum"] = checksum(manifest)
+    path.write_bytes(dumps(manifest))
+    with pytest.raises(RestoreError, match=r"call 0 of layer 'one' needs two\[0\]\[0\]"):
+        kvcs.load(tmp_path / "model")
+
+
+def test_a_lambda_is_refused_unless_asked_for(tmp_path: Path) -> None:
+    kvcs.save(sequence(layers.Lambda(lambda x: x * 2, name="double")), tmp_path / "model")
+    with pytest.raises(RestoreError, match=r"layer 'layers/double' \(Lambda\) cannot be built"):
+        kvcs.load(tmp_path / "model")
+    loaded = kvcs.load(tmp_path / "model", safe_mode=False)
+    assert np.asarray(loaded(np.ones((1, 3)))).tolist() == [[2.0, 2.0, 2.0]]
+
+
+def test_a_nested_part_that_shares_a_layer_with_the_rest(tmp_path: Path) -> None:
+    kvcs.save(models.built("layer_shared_by_two_submodels"), tmp_path / "model")
+    with pytest.raises(RestoreError, match="load the whole model"):
+        kvcs.load(tmp_path / "model" / "layers" / "b")
+
+
+def test_custom_loss_and_metric(tmp_path: Path) -> None:
+    def absolute(y_true: Any, y_pred: Any) -> Any:
+        return keras.ops.mean(keras.ops.abs(y_true - y_pred), axis=-1)
+
+    model = sequence(layers.Dense(1))
+    model.compile("sgd", absolute, metrics=[absolute])
+    kvcs.save(model, tmp_path / "model")
+    with pytest.raises(RestoreError, match=r"cannot be compiled as it was.*custom_objects"):
+        kvcs.load(tmp_path / "model")
+    loaded = kvcs.load(tmp_path / "model", custom_objects={"absolute": absolute})
+    assert loaded.get_compile_config() == model.get_compile_config()
+
+
+@pytest.mark.parametrize("frozen", ["model", "layer", "variable"])
+def test_trainable_flags(frozen: str, tmp_path: Path) -> None:
+    model = sequence(layers.Dense(4), layers.BatchNormalization(), layers.Dense(2))
+    if frozen == "model":
+        model.trainable = False
+    elif frozen == "layer":
+        model.layers[0].trainable = False
+    else:
+        model.layers[0].kernel.trainable = False
+    model.compile("adam", "mse")
+    model.optimizer.build(model.trainable_variables)
+    loaded = round_trip(model, tmp_path)
+    assert_same(model, loaded)
+    assert len(loaded.optimizer.variables) == len(model.optimizer.variables)
+
+
+def test_a_layer_whose_constructor_takes_no_kwargs(tmp_path: Path) -> None:
+    """Keras adds `trainable` and `dtype` to such a config and cannot revive it."""
+
+    class Plain(layers.Layer):
+        def __init__(self, units: int) -> None:
+            super().__init__()
+            self.dense = layers.Dense(units)
+
+        def build(self, shape: Any) -> None:
+            self.dense.build(shape)
+
+        def call(self, x: Any) -> Any:
+            return self.dense(x)
+
+    model = sequence(Plain(4))
+    loaded = round_trip(model, tmp_path, custom_objects={"Plain": Plain})
+    assert_same_outputs(model, loaded, models.floats(2, 3))
+
+
+def test_places_of_a_composite_layer() -> None:
+    model = models.built("transformer")
+    block = next(place for place in places(survey(model)) if place.path == "layers/first")
+    assert sorted(block.variables)[:3] == [
+        "attention/key_dense/bias",
+        "attention/key_dense/kernel",
+        "attention/output_dense/bias",
+    ]
+    assert list(block.seeds) == ["attention/dropout_layer/seed_generator"]
+    assert "scale" in block.variables
+
+
+def test_every_variable_has_one_place() -> None:
+    for name in models.CASES:
+        model = models.built(name)
+        found = [
+            id(variable)
+            for place in places(survey(model))
+            for variable in [
+                *place.variables.values(),
+                *[generator.state for generator in place.seeds.values()],
+                *place.states.values(),
+            ]
+        ]
+        assert sorted(found) == sorted(id(variable) for variable in model.variables), name
+
+
+def test_slots_are_named_after_their_weights() -> None:
+    model = models.built("frozen_backbone")
+    weights = {
+        id(variable): place.below(name)
+        for place in places(survey(model))
+        for name, variable in place.variables.items()
+    }
+    assert sorted(optimizer_variables(model.optimizer, weights)) == [
+        "iterations",
+        "learning_rate",
+        "momentums/layers/dense/bias",
+        "momentums/layers/dense/kernel",
+        "velocities/layers/dense/bias",
+        "velocities/layers/dense/kernel",
+    ]
+
+
+def test_json_comes_back_uncompiled() -> None:
+    model = models.built("convolutional")
+    assert model.compiled
+    loaded = kvcs.model_from_json(kvcs.model_to_json(model))
+    assert not loaded.compiled
+    assert json.loads(loaded.to_json())["config"] == json.loads(model.to_json())["config"]
+
+
+def test_json_of_keras_comes_back_uncompiled() -> None:
+    model = models.built("convolutional")
+    assert not kvcs.model_from_json(model.to_json()).compiled
+    assert config_of(keras.models.model_from_json(kvcs.model_to_json(model)))["class_name"]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [np.float32(0.5), np.ones((2, 2)), keras.ops.ones((2,)), np.int64(3), np.bool_(True)],
+    ids=lambda value: type(value).__name__,
+)
+def test_json_of_arrays_tensors_and_scalars(value: Any) -> None:
+    text = kvcs.model_to_json(sequence(Keeper(value)))
+    assert json.loads(text)["class_name"] == "Sequential"
+    loaded = kvcs.model_from_json(text, {"Keeper": Keeper})
+    assert loaded.layers[0].__class__ is Keeper
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("{", "not JSON"),
+        ("[]", "does not describe a Keras model"),
+        ('{"class_name": "Sequential", "config": {}}', "written by Keras 2"),
+        (
+            '{"module": "keras.layers", "class_name": "Nothing", "config": {}}',
+            r"the model \(Nothing\) cannot be built",
+        ),
+    ],
+)
+def test_json_that_is_no_model(text: str, reason: str) -> None:
+    with pytest.raises(RestoreError, match=reason):
+        kvcs.model_from_json(text)
+
+
+def test_a_moved_directory_is_the_same_model(tmp_path: Path) -> None:
+    model = models.built("convolutional")
+    kvcs.save(model, tmp_path / "here")
+    shutil.move(tmp_path / "here", tmp_path / "there")
+    assert_same(model, kvcs.load(tmp_path / "there"))
