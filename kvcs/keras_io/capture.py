@@ -2,32 +2,30 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 from keras.src.models.functional import Functional
 
 from kvcs.errors import SaveError
+from kvcs.keras_io.graph import Graph, sequence_calls
 from kvcs.keras_io.optimizer import optimizer_variables
+from kvcs.keras_io.own import extra_values, saved_assets
 from kvcs.keras_io.serial import (
     class_of,
-    portable,
     portable_build_config,
     portable_config,
 )
-from kvcs.keras_io.survey import Place, places, survey
+from kvcs.keras_io.survey import Place, places, survey, to_numpy, weight_paths
+from kvcs.keras_io.training import described_training
 from kvcs.keras_io.words import reason
 from kvcs.npy import STORED, Array
 from kvcs.renaming import canonical_config
 from kvcs.spec import (
     MISSING,
-    Call,
     LayerEntry,
     LayerSpec,
     Missing,
@@ -35,8 +33,6 @@ from kvcs.spec import (
     SharedLayer,
     StateSpec,
     StoredModel,
-    SymbolicTensor,
-    TensorRef,
     TensorSpec,
     Value,
 )
@@ -71,6 +67,8 @@ def capture(model: Any, *, optimizer: bool = True) -> Captured:
             "or call model.build(input_shape), and save again"
         )
     work = _Capture()
+    training, names = described_training(model)
+    work.live_names |= names
     root = survey(model)
     spec = work.model(root)
     if model.name != root.name:
@@ -80,7 +78,7 @@ def capture(model: Any, *, optimizer: bool = True) -> Captured:
             model=spec,
             name=root.name,
             keras_version=keras.__version__,
-            training=work.training(model),
+            training=training,
             state=work.state(root),
             optimizer=work.optimizer(model, root) if optimizer else MISSING,
             live_names=dict(sorted(work.live_names.items())),
@@ -109,7 +107,7 @@ class _Capture:
 
     def model(self, place: Place, by_class: bool = False) -> ModelSpec:
         """Describe a container; `by_class` tells that a class above builds it."""
-        graph = _Graph(place) if place.build != "sequence" else None
+        graph = Graph(place) if place.build != "sequence" else None
         entries = []
         for member in place.members:
             layer: LayerSpec | SharedLayer = SharedLayer(path=member.shared)
@@ -119,7 +117,7 @@ class _Capture:
                     self.live_names[member.place.path] = member.layer.name
             elif member.layer.name != member.name:
                 self.live_names[place.below(member.segment)] = member.layer.name
-            calls = graph.calls(member.layer) if graph else _sequence_calls(place, member.layer)
+            calls = graph.calls(member.layer) if graph else sequence_calls(place, member.layer)
             entries.append(
                 LayerEntry(name=member.name, path=member.segment, calls=calls, layer=layer)
             )
@@ -150,7 +148,7 @@ class _Capture:
         if not by_class:  # else nobody hands the config to a constructor
             for pointer, name in inner_names.items():
                 self.live_names[f"{place.path}#{pointer}"] = name
-        extra, arrays = _extra(place)
+        extra, arrays = extra_values(place)
         return LayerSpec(
             cls=cls,
             config=described,
@@ -203,22 +201,6 @@ class _Capture:
                 found[path] = ""
         return found
 
-    def training(self, model: Any) -> dict[str, Value] | Missing:
-        """Describe what `compile()` was given."""
-        if not getattr(model, "compiled", False):
-            return MISSING
-        try:
-            config = model.get_compile_config()
-            described = portable(dict(config or {}), exact=False)
-        except (TypeError, ValueError, NotImplementedError) as error:
-            raise SaveError(
-                f"what compile() was given cannot be saved: {reason(error)}; "
-                "give named, registered functions instead of lambdas and objects"
-            ) from error
-        described, names = canonical_config(described)
-        self.live_names |= {f"training.json#{pointer}": name for pointer, name in names.items()}
-        return described
-
     def state(self, root: Place) -> StateSpec:
         """Describe random seeds and transient variables."""
         seeds, tensors = {}, {}
@@ -241,20 +223,6 @@ class _Capture:
             name: self._tensor(f"optimizer/{name}.npy", f"{name}.npy", variable)
             for name, variable in found.items()
         }
-
-
-def weight_paths(root: Place) -> dict[int, str]:
-    """Return the place of every weight, by the identity of its variable."""
-    return {
-        id(variable): place.below(name)
-        for place in places(root)
-        for name, variable in place.variables.items()
-    }
-
-
-def to_numpy(variable: Any) -> Array:
-    """Return the value of a variable."""
-    return np.asarray(keras.ops.convert_to_numpy(variable))
 
 
 def _title(place: Place) -> str:
@@ -288,156 +256,3 @@ def _frozen(place: Place, config: Mapping[str, Any]) -> tuple[str, ...]:
             if getattr(part, "trainable", True) is False and (key or "trainable" not in config)
         )
     )
-
-
-# --- the graph -----------------------------------------------------------------------------------
-
-
-class _Graph:
-    """The calls of a functional model, with layers by canonical name and calls from zero."""
-
-    def __init__(self, place: Place) -> None:
-        self.model = place.layer
-        self.names = {id(member.layer): member.name for member in place.members}
-        by_depth = getattr(self.model, "_nodes_by_depth", {})
-        own = {id(node) for nodes in by_depth.values() for node in nodes}
-        self.nodes = {
-            key: [node for node in member.layer._inbound_nodes if id(node) in own]
-            for member in place.members
-            for key in [id(member.layer)]
-        }
-        self.numbers = {
-            id(node): number for nodes in self.nodes.values() for number, node in enumerate(nodes)
-        }
-
-    def calls(self, layer: Any) -> tuple[Call, ...]:
-        return tuple(self._call(layer, node) for node in self.nodes[id(layer)])
-
-    def _call(self, layer: Any, node: Any) -> Call:
-        try:
-            args = [portable(self._refer(one), exact=True) for one in node.arguments.args]
-            kwargs = {
-                key: portable(self._refer(one), exact=True)
-                for key, one in node.arguments.kwargs.items()
-            }
-        except TypeError as error:
-            raise SaveError(
-                f"layer {layer.name!r} is called with something that cannot be stored: {reason(error)}"
-            ) from error
-        if not node.input_tensors:
-            args, kwargs = [], {}
-        return Call(
-            args=tuple(args), kwargs=kwargs, outputs=tuple(map(symbolic, node.output_tensors))
-        )
-
-    def inputs(self) -> Value:
-        return self._structure("_inputs_struct")
-
-    def outputs(self) -> Value:
-        return self._structure("_outputs_struct")
-
-    def _structure(self, attribute: str) -> Value:
-        structure = getattr(self.model, attribute, None)
-        return None if structure is None else portable(self._refer(structure), exact=True)
-
-    def _refer(self, value: Any) -> Any:
-        """Replace symbolic tensors by references."""
-        if isinstance(value, keras.KerasTensor):
-            operation, node_index, output = value._keras_history
-            node = operation._inbound_nodes[node_index]
-            return TensorRef(self.names[id(operation)], self.numbers[id(node)], output)
-        if isinstance(value, dict):
-            return {key: self._refer(item) for key, item in value.items()}
-        if isinstance(value, list | tuple):
-            items = [self._refer(item) for item in value]
-            return tuple(items) if isinstance(value, tuple) else items
-        return value
-
-
-def symbolic(tensor: Any) -> SymbolicTensor:
-    """Describe a symbolic tensor."""
-    shape = None if tensor.shape is None else tuple(tensor.shape)
-    return SymbolicTensor(shape=shape, dtype=keras.backend.standardize_dtype(tensor.dtype))
-
-
-def _sequence_calls(place: Place, layer: Any) -> tuple[Call, ...]:
-    """Describe what comes out of a layer of a sequence; what goes in follows from the order."""
-    functional = getattr(place.layer, "_functional", None)
-    if functional is None:
-        return ()
-    own = {id(node) for nodes in functional._nodes_by_depth.values() for node in nodes}
-    return tuple(
-        Call(args=(), kwargs={}, outputs=tuple(map(symbolic, node.output_tensors)))
-        for node in layer._inbound_nodes
-        if id(node) in own
-    )
-
-
-# --- what a layer saves by itself ----------------------------------------------------------------
-
-
-def _extra(place: Place) -> tuple[dict[str, dict[str, str]], dict[str, Array]]:
-    """Ask layers with a `save_own_variables` of their own for what is not among their variables.
-
-    Returns:
-        For every such part, the keys of its store with the name of the tensor that holds the
-        value; and the arrays that are no variable's, by the name of their tensor.
-    """
-    extra: dict[str, dict[str, str]] = {}
-    arrays: dict[str, Array] = {}
-    for key, part in place.parts.items():
-        if not speaks_for_itself(part):
-            continue
-        store: dict[str, Any] = {}
-        part.save_own_variables(store)
-        names = {id(variable): name for name, variable in place.variables.items()}
-        keys = {}
-        for name, value in store.items():
-            if id(value) in names:
-                keys[name] = names[id(value)]
-                continue
-            array = np.asarray(keras.ops.convert_to_numpy(value))
-            same = _variable_with(place, array)
-            keys[name] = same or (f"{key}/own/{name}" if key else f"own/{name}")
-            if same is None:
-                arrays[keys[name]] = array
-        extra[key or "."] = keys
-    return extra, arrays
-
-
-def speaks_for_itself(part: Any) -> bool:
-    """Tell whether a layer stores more than its variables.
-
-    Keras' own layers override `save_own_variables` to order their variables, or to merge LoRA
-    factors away, which is what must not happen here; two of them keep values elsewhere.
-    """
-    method = getattr(type(part), "save_own_variables", None)
-    if method is None or not isinstance(part, keras.layers.Layer):
-        return False
-    owner = next(cls for cls in type(part).__mro__ if "save_own_variables" in vars(cls))
-    if owner.__name__ in ("IndexLookup", "TorchModuleWrapper"):
-        return True
-    return not owner.__module__.startswith("keras.")
-
-
-def _variable_with(place: Place, array: Array) -> str | None:
-    for name, variable in place.variables.items():
-        if tuple(variable.shape) == array.shape:
-            value = to_numpy(variable)
-            if value.dtype == array.dtype and value.tobytes() == array.tobytes():
-                return name
-    return None
-
-
-def saved_assets(part: Any) -> dict[str, bytes]:
-    """Return the files that `save_assets` of a layer writes, by relative path."""
-    if not hasattr(part, "save_assets") or isinstance(part, keras.Model):
-        return {}
-    with tempfile.TemporaryDirectory(prefix="kvcs-") as directory:
-        part.save_assets(directory)
-        root = Path(directory)
-        return {
-            path.relative_to(root).as_posix(): path.read_bytes()
-            for path in sorted(root.rglob("*"))
-            if path.is_file()
-        }

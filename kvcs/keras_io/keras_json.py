@@ -9,7 +9,7 @@ from typing import Any
 import keras
 
 from kvcs.errors import RestoreError, SaveError
-from kvcs.keras_io.restore import explained
+from kvcs.keras_io.build import explained
 from kvcs.keras_io.serial import described, revive
 from kvcs.keras_io.words import reason
 from kvcs.spec import ClassRef

@@ -13,10 +13,12 @@ from functools import cache
 from typing import Any
 
 import keras
+import numpy as np
 from keras.src.models.functional import Functional, functional_like_constructor
 from keras.src.saving.keras_saveable import KerasSaveable
 
 from kvcs.names import canonical_names, segment, segments
+from kvcs.npy import Array
 from kvcs.spec import Build
 
 Variable = keras.Variable
@@ -85,6 +87,20 @@ def places(root: Place) -> Iterator[Place]:
     for member in root.members:
         if member.place is not None:
             yield from places(member.place)
+
+
+def weight_paths(root: Place) -> dict[int, str]:
+    """Return the place of every weight, by the identity of its variable."""
+    return {
+        id(variable): place.below(name)
+        for place in places(root)
+        for name, variable in place.variables.items()
+    }
+
+
+def to_numpy(variable: Any) -> Array:
+    """Return the value of a variable."""
+    return np.asarray(keras.ops.convert_to_numpy(variable))
 
 
 def class_name(layer: Any) -> str:

@@ -1,0 +1,186 @@
+"""A description becomes a live model with fresh weights.
+
+Graphs and sequences are built here and not by Keras' own `from_config`, which cannot build a
+layer that two sub-models share. Whatever else there is is built by its class, through Keras.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from typing import Any
+
+import keras
+
+from kvcs.errors import KvcsError, RestoreError
+from kvcs.keras_io.graph import call_all, resolve
+from kvcs.keras_io.serial import revive
+from kvcs.keras_io.words import reason
+from kvcs.names import snake_case
+from kvcs.renaming import live_config
+from kvcs.spec import (
+    MISSING,
+    ClassRef,
+    LayerSpec,
+    ModelSpec,
+    SharedLayer,
+    StoredModel,
+    Value,
+)
+
+
+class Builder:
+    """The building of one model; remembers each layer it built by path, so as to share it."""
+
+    def __init__(self, stored: StoredModel, *, safe_mode: bool) -> None:
+        self.stored = stored
+        self.safe_mode = safe_mode
+        self.built: dict[str, Any] = {}
+
+    def build(self) -> Any:
+        """Build the whole model."""
+        model = self.stored.model
+        canonical = self.stored.name or snake_case(model.cls.name)
+        return self._build(model, "", self._live_name(".", canonical))
+
+    def _build(self, layer: LayerSpec, path: str, name: str) -> Any:
+        with explained(path, layer.cls):
+            if isinstance(layer, ModelSpec) and layer.build == "graph":
+                found = self._graph(layer, path, name)
+            elif isinstance(layer, ModelSpec) and layer.build == "sequence":
+                found = self._sequence(layer, path, name)
+            else:
+                found = self._instance(layer, path, name)
+        self.built[path] = found
+        return found
+
+    def _members(self, model: ModelSpec, path: str) -> dict[str, Any]:
+        """Build the layers of a container, by canonical name."""
+        members = {}
+        for entry in model.layers:
+            below = f"{path}/{entry.path}" if path else entry.path
+            if isinstance(entry.layer, SharedLayer):
+                if entry.layer.path not in self.built:
+                    raise RestoreError(
+                        f"layer {below!r} is shared with {entry.layer.path!r}, which stands "
+                        "outside of it: load the whole model"
+                    )
+                members[entry.name] = self.built[entry.layer.path]
+            else:
+                name = self._live_name(below, entry.name)
+                members[entry.name] = self._build(entry.layer, below, name)
+        return members
+
+    def _live_name(self, path: str, canonical: str) -> str:
+        return self.stored.live_names.get(path, canonical)
+
+    def _config(self, layer: LayerSpec, path: str) -> dict[str, Value]:
+        """Return the config as Keras gave it, but for the name."""
+        prefix = f"{path}#"
+        names = {
+            key[len(prefix) :]: name
+            for key, name in self.stored.live_names.items()
+            if key.startswith(prefix)
+        }
+        return live_config(dict(layer.config), names)
+
+    def _instance(self, layer: LayerSpec, path: str, name: str) -> Any:
+        """Let Keras build a layer from its class and config."""
+        cls = self._class(layer.cls)
+        own_from_config = not _has_default_from_config(cls)
+        config = revive(self._config(layer, path), keras_form=own_from_config)
+        config = {"name": name, **config}
+        if not own_from_config:
+            # Keras adds these to every config, whether or not the constructor takes them.
+            for argument in ("name", "trainable", "dtype"):
+                if not _accepts(cls, argument):
+                    config.pop(argument, None)
+        description = {
+            "module": layer.cls.module,
+            "class_name": layer.cls.name,
+            "config": config,
+            "registered_name": layer.cls.registered_name,
+        }
+        if layer.build_config is not MISSING:
+            description["build_config"] = _shapes(revive(layer.build_config, keras_form=False))
+        return keras.saving.deserialize_keras_object(description, safe_mode=self.safe_mode)
+
+    def _class(self, ref: ClassRef) -> Any:
+        """Find a class: Keras' own by its module, a custom one by its name."""
+        if ref.builtin:
+            found = getattr(import_module(ref.module or "keras"), ref.name, None)
+            if isinstance(found, type) and issubclass(found, keras.Operation):
+                return found
+            raise RestoreError(f"Keras {keras.__version__} has no layer {ref.module}.{ref.name}")
+        for name in (ref.registered_name, ref.name):
+            found = name and keras.saving.get_registered_object(name)
+            if found:
+                return found
+        raise RestoreError(
+            f"class {ref.name!r} (module {ref.module}) is not known here: pass "
+            f"custom_objects={{{ref.name!r}: {ref.name}}}, or register it with "
+            "@keras.saving.register_keras_serializable"
+        )
+
+    def _sequence(self, model: ModelSpec, path: str, name: str) -> Any:
+        cls = self._class(model.cls)
+        config = revive(self._config(model, path), keras_form=False)
+        live = cls(name=name)
+        for layer in self._members(model, path).values():
+            live.add(layer)
+        shape = config.get("build_input_shape")
+        if not live.built and isinstance(shape, list | tuple):
+            live.build(tuple(shape))
+        return live
+
+    def _graph(self, model: ModelSpec, path: str, name: str) -> Any:
+        cls = self._class(model.cls)
+        config = revive(self._config(model, path), keras_form=False)
+        members = self._members(model, path)
+        tensors = call_all(model, members)
+        return cls(
+            inputs=resolve(model.inputs, tensors),
+            outputs=resolve(model.outputs, tensors),
+            name=name,
+            **config,
+        )
+
+
+def _shapes(value: Any) -> Any:
+    """Return a build config with its shapes as tuples, which is what `build` was called with."""
+    if isinstance(value, dict):
+        return {key: _shapes(item) for key, item in value.items()}
+    if isinstance(value, list):
+        sizes = all(item is None or isinstance(item, int) for item in value)
+        return tuple(value) if sizes else [_shapes(item) for item in value]
+    return value
+
+
+def _has_default_from_config(cls: Any) -> bool:
+    defaults = (
+        keras.Operation.from_config.__func__,
+        keras.layers.Layer.from_config.__func__,
+        keras.Model.from_config.__func__,
+    )
+    return getattr(cls.from_config, "__func__", None) in defaults
+
+
+def _accepts(cls: Any, argument: str) -> bool:
+    parameters = inspect.signature(cls.__init__).parameters
+    return argument in parameters or any(
+        parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()
+    )
+
+
+@contextmanager
+def explained(path: str, cls: ClassRef) -> Iterator[None]:
+    """Turn what Keras says of a layer it cannot build into a sentence with the place."""
+    try:
+        yield
+    except KvcsError:
+        raise
+    except Exception as error:
+        what = f"layer {path!r}" if path else "the model"
+        raise RestoreError(f"{what} ({cls.name}) cannot be built: {reason(error)}") from error

@@ -1,0 +1,129 @@
+"""What a layer saves by itself, by `save_own_variables` and `save_assets`, beside its variables."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from kvcs.errors import RestoreError
+from kvcs.keras_io.survey import Place, to_numpy
+from kvcs.npy import Array
+from kvcs.spec import LayerSpec
+
+Contents = Mapping[str, Callable[[], Array | bytes]]
+
+
+def extra_values(place: Place) -> tuple[dict[str, dict[str, str]], dict[str, Array]]:
+    """Ask layers with a `save_own_variables` of their own for what is not among their variables.
+
+    Returns:
+        For every such part, the keys of its store with the name of the tensor that holds the
+        value; and the arrays that are no variable's, by the name of their tensor.
+    """
+    extra: dict[str, dict[str, str]] = {}
+    arrays: dict[str, Array] = {}
+    for key, part in place.parts.items():
+        if not speaks_for_itself(part):
+            continue
+        store: dict[str, Any] = {}
+        part.save_own_variables(store)
+        names = {id(variable): name for name, variable in place.variables.items()}
+        keys = {}
+        for name, value in store.items():
+            if id(value) in names:
+                keys[name] = names[id(value)]
+                continue
+            array = np.asarray(keras.ops.convert_to_numpy(value))
+            same = _variable_with(place, array)
+            keys[name] = same or (f"{key}/own/{name}" if key else f"own/{name}")
+            if same is None:
+                arrays[keys[name]] = array
+        extra[key or "."] = keys
+    return extra, arrays
+
+
+def speaks_for_itself(part: Any) -> bool:
+    """Tell whether a layer stores more than its variables.
+
+    Keras' own layers override `save_own_variables` to order their variables, or to merge LoRA
+    factors away, which is what must not happen here; two of them keep values elsewhere.
+    """
+    method = getattr(type(part), "save_own_variables", None)
+    if method is None or not isinstance(part, keras.layers.Layer):
+        return False
+    owner = next(cls for cls in type(part).__mro__ if "save_own_variables" in vars(cls))
+    if owner.__name__ in ("IndexLookup", "TorchModuleWrapper"):
+        return True
+    return not owner.__module__.startswith("keras.")
+
+
+def _variable_with(place: Place, array: Array) -> str | None:
+    for name, variable in place.variables.items():
+        if tuple(variable.shape) == array.shape:
+            value = to_numpy(variable)
+            if value.dtype == array.dtype and value.tobytes() == array.tobytes():
+                return name
+    return None
+
+
+def saved_assets(part: Any) -> dict[str, bytes]:
+    """Return the files that `save_assets` of a layer writes, by relative path."""
+    if not hasattr(part, "save_assets") or isinstance(part, keras.Model):
+        return {}
+    with tempfile.TemporaryDirectory(prefix="kvcs-") as directory:
+        part.save_assets(directory)
+        root = Path(directory)
+        return {
+            path.relative_to(root).as_posix(): path.read_bytes()
+            for path in sorted(root.rglob("*"))
+            if path.is_file()
+        }
+
+
+def load_own(place: Place, layer: LayerSpec, contents: Contents) -> None:
+    """Hand assets, and what `save_own_variables` stored, to the layers that ask for them."""
+    for key, part in place.parts.items():
+        keys = layer.extra.get(key or ".")
+        if keys is not None and speaks_for_itself(part):
+            part.load_own_variables(
+                {name: contents[place.below(f"{tensor}.npy")]() for name, tensor in keys.items()}
+            )
+    for key, paths in _assets_by_part(place, layer).items():
+        inside = len(f"{key}/") if key else 0
+        _load_assets(
+            place.parts[key],
+            {path[inside:]: bytes(contents[place.below(f"assets/{path}")]()) for path in paths},
+        )
+
+
+def _assets_by_part(place: Place, layer: LayerSpec) -> dict[str, list[str]]:
+    """Return the assets of a layer by the innermost part that takes them."""
+    takers = sorted((key for key, part in place.parts.items() if _takes_assets(part)), key=len)
+    found: dict[str, list[str]] = {}
+    for path in layer.assets:
+        owners = [key for key in takers if not key or path.startswith(f"{key}/")]
+        if not owners:
+            raise RestoreError(
+                f"nothing in {place.path or 'the model'} takes the asset {path!r}: "
+                "does a custom class have no load_assets() any more?"
+            )
+        found.setdefault(owners[-1], []).append(path)
+    return found
+
+
+def _takes_assets(part: Any) -> bool:
+    return hasattr(part, "load_assets") and not isinstance(part, keras.Model)
+
+
+def _load_assets(part: Any, assets: Mapping[str, bytes]) -> None:
+    with tempfile.TemporaryDirectory(prefix="kvcs-") as directory:
+        for path, data in assets.items():
+            file = Path(directory, path)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(data)
+        part.load_assets(directory)
