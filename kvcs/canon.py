@@ -21,7 +21,6 @@ writes them. Its keys, and those of its config (arguments of a constructor), are
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import math
 import re
@@ -62,7 +61,10 @@ _INVISIBLE = re.compile(
 
 # A list of numbers, booleans and nulls, as json.dumps lays it out. A line break stands nowhere
 # else: inside strings it is escaped.
-_PLAIN_LIST = re.compile(r"\[\n +((?:[^\[\]{}\"\n]+,\n +)*[^\[\]{}\"\n]+)\n +\]")
+_PLAIN_LIST = re.compile(r"\[\n +((?:[^\[\]{}\"\n]+,\n +)*[^\[\]{}\"\n]+)\n *\]")
+
+# Two lone surrogates that JSON, escaped side by side, reads as one character.
+_SURROGATE_PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 
 
 def _on_one_line(found: re.Match[str]) -> str:
@@ -71,10 +73,18 @@ def _on_one_line(found: re.Match[str]) -> str:
 
 
 def dumps(value: Any) -> bytes:
-    """Return the canonical bytes of a JSON value (dict, list, str, int, float, bool, None)."""
+    """Return the canonical bytes of a JSON value (dict, list, str, int, float, bool, None).
+
+    Raises:
+        ValueError: something that would not come back: NaN, an infinity, an int of thousands of
+            digits, text with a pair of surrogates.
+    """
     text = json.dumps(
         value, ensure_ascii=False, allow_nan=False, sort_keys=True, indent=2, separators=(",", ": ")
     )
+    pair = _SURROGATE_PAIR.search(text)
+    if pair is not None:
+        raise ValueError(f"text with a pair of surrogates: {pair[0]!r}")
     text = _PLAIN_LIST.sub(_on_one_line, text)
     text = _INVISIBLE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
     return text.encode() + b"\n"
@@ -246,7 +256,7 @@ def decode(encoded: Any) -> Value:
         raise FormatError(f"expected a single known $ key, got {sorted(encoded)}")
     try:
         return _DECODERS[tags[0]](encoded[tags[0]])
-    except (TypeError, ValueError, KeyError, binascii.Error, OverflowError) as error:
+    except (TypeError, ValueError, KeyError, OverflowError) as error:
         raise FormatError(f"bad {tags[0]}: {error}") from None
 
 
@@ -254,6 +264,13 @@ def _decode_float(text: str) -> float:
     if text not in ("nan", "inf", "-inf"):
         raise ValueError(f"expected nan, inf or -inf, got {text!r}")
     return float(text)
+
+
+def _decode_bytes(text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except ValueError:
+        raise ValueError(f"expected base64, got {text!r:.40}") from None
 
 
 def _decode_dict(pairs: list[Any]) -> dict[Any, Value]:
@@ -279,7 +296,7 @@ _DECODERS: dict[str, Callable[[Any], Value]] = {
     "$dict": _decode_dict,
     "$float": _decode_float,
     "$complex": lambda content: complex(*(decode(part) for part in content)),
-    "$bytes": lambda content: base64.b64decode(content, validate=True),
+    "$bytes": _decode_bytes,
     "$set": lambda content: {decode(item) for item in content},
     "$frozenset": lambda content: frozenset(decode(item) for item in content),
     "$slice": lambda content: slice(*(decode(part) for part in content)),

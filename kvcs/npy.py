@@ -178,4 +178,8 @@ def array_from_values(dtype: str, shape: tuple[int, ...], values: list[Any]) -> 
         raise ValueError(f"{len(values)} values for shape {list(shape)}")
     if dtype == "str":
         return np.array(values, dtype=np.str_).reshape(shape)
-    return np.array(values).astype(true_dtype(dtype)).reshape(shape)
+    true = true_dtype(dtype)
+    # ml_dtypes takes numbers of NumPy's; NumPy guesses float64 for 1 beside 2**64 - 1.
+    given = np.array(values) if _is_extension(true) else np.array(values, dtype=true)
+    with np.errstate(all="ignore"):
+        return given.astype(true).reshape(shape)

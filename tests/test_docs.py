@@ -109,17 +109,17 @@ class Reader:
 
     def follow(self, block: Block) -> None:
         if block.kind == "console":
-            self.type(block)
+            self.in_shell(block)
         elif found := re.match(r"# ([\w/]+\.py)\n", block.text):
             Path(found[1]).write_text(block.text, encoding="utf-8")
         elif ">>> " in block.text:
-            self.compare(block)
+            self.in_python(block)
         else:
             # So that a traceback shows the line of the document.
             source = "\n" * block.line + block.text
             exec(compile(source, ROOT / block.place.partition(":")[0], "exec"), self.namespace)
 
-    def type(self, block: Block) -> None:
+    def in_shell(self, block: Block) -> None:
         for command, expected in commands(block.text):
             if command in SET_UP:
                 continue
@@ -131,7 +131,7 @@ class Reader:
                 f"{block.place}: $ {command}\n--- as documented\n{expected}--- in truth\n{found}"
             )
 
-    def compare(self, block: Block) -> None:
+    def in_python(self, block: Block) -> None:
         test = doctest.DocTestParser().get_doctest(
             block.text, self.namespace, block.place, block.place, block.line
         )

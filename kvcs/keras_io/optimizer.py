@@ -11,10 +11,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import keras
+from keras.src.backend import Variable
 
 from kvcs.names import segment
 
-Variable = keras.Variable
 Optimizer = keras.optimizers.Optimizer
 
 # Lists that hold every variable, or the weights themselves, once more.

@@ -90,7 +90,11 @@ def _fill(root: Place, stored: StoredModel, contents: Contents) -> None:
             set(layer.tensors) - (own - set(place.variables)),
             set(place.variables),
         )
-        check_same(f"tied variables of {path or 'the model'!r}", set(layer.tied), set(place.tied))
+        check_same(
+            f"tied variables of {path or 'the model'!r}",
+            {f"{name} = {owner}" for name, owner in layer.tied.items()},
+            {f"{name} = {owner}" for name, owner in place.tied.items()},
+        )
         load_own(place, layer, contents)
         for name, variable in place.variables.items():
             assign(variable, contents[place.below(f"{name}.npy")](), place.below(name))

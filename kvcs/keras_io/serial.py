@@ -14,6 +14,7 @@ from typing import Any
 
 import keras
 import numpy as np
+from keras.src.backend import Variable
 from keras.src.saving import serialization_lib
 
 from kvcs.canon import is_object
@@ -85,7 +86,7 @@ def _portable_array(value: np.ndarray[Any, Any]) -> Value:
 
 
 def _portable_object(value: Any, *, exact: bool) -> Value:
-    if isinstance(value, keras.Variable) or keras.ops.is_tensor(value):
+    if isinstance(value, Variable) or keras.ops.is_tensor(value):
         return _portable_array(np.asarray(keras.ops.convert_to_numpy(value)))
     if isinstance(value, np.dtype):
         return value.name

@@ -14,6 +14,7 @@ from typing import Any
 
 import keras
 import numpy as np
+from keras.src.backend import Variable  # keras.Variable is another class up to Keras 3.6
 from keras.src.models.functional import Functional, functional_like_constructor
 from keras.src.saving.keras_saveable import KerasSaveable
 
@@ -21,7 +22,6 @@ from kvcs.names import canonical_names, segment, segments
 from kvcs.npy import Array
 from kvcs.spec import Build
 
-Variable = keras.Variable
 SeedGenerator = keras.random.SeedGenerator
 
 # What `compile()` attaches belongs to training, and metric state is left out on purpose: `fit`

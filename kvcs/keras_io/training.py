@@ -56,7 +56,7 @@ def compile_as_it_was(model: Any, root: Place, stored: StoredModel, contents: Co
             model.compile(**keras.saving.deserialize_keras_object(config))
         else:
             model.compile_from_config(config)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, LookupError) as error:
         raise RestoreError(
             f"the model cannot be compiled as it was: {reason(error)}. Give its custom "
             "losses, metrics and optimizers in custom_objects, or load it with compile=False"
