@@ -1,20 +1,27 @@
 """The command line: arguments in, a command called, its result printed, an exit code out.
 
 Exit codes: 0 done; 1 damage found; 2 could not run, with one line that says what to do; 130
-interrupted. Only errors that kvcs raises on purpose become such a line: a bug keeps its traceback.
+interrupted; 141 nobody reads the output any more. Only errors that kvcs raises on purpose become
+such a line: a bug keeps its traceback (and exits with 2, for 1 would say that damage was found).
 """
 
 from __future__ import annotations
 
+import io
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from kvcs import KvcsError, __version__
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 import_option = click.option(
@@ -31,14 +38,22 @@ unsafe_option = click.option(
 )
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"]},
+    invoke_without_command=True,
+    subcommand_metavar="COMMAND [ARGS]...",
+)
 @click.version_option(__version__, prog_name="kvcs")
-def main() -> None:
+@click.pass_context
+def main(context: click.Context) -> None:
     """Version Keras models with git: commit them, review them, restore them.
 
     MODEL is a model directory, REV:DIR as in git (v1.0:models/mnist, HEAD~3:models/mnist,
     :models/mnist for the index), or a .keras or .h5 file.
     """
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help(), err=True)
+        context.exit(2)
 
 
 @main.command()
@@ -68,7 +83,7 @@ def export(
     if as_json:
         _print_json(asdict(found))
         return
-    click.echo(
+    _say(
         f"{directory}: {len(found.written)} files written, {len(found.kept)} unchanged, "
         f"{len(found.removed)} removed"
     )
@@ -95,21 +110,21 @@ def commit(
     if as_json:
         _print_json({"commit": found})
     elif found is None:
-        click.echo("nothing to commit: no model changed")
+        _say("nothing to commit: no model changed")
     else:
-        click.echo(f"committed {found}")
+        _say(f"committed {found}")
 
 
 def _metrics(given: tuple[str, ...]) -> dict[str, float]:
-    found = {}
+    found: dict[str, float] = {}
     for metric in given:
-        name, equals, value = metric.partition("=")
+        name, _, value = metric.partition("=")
+        if name in found:
+            raise KvcsError(f"--metric {name} is given twice; a commit has one value of a metric")
         try:
             found[name] = float(value)
         except ValueError:
-            equals = ""
-        if not equals:
-            raise click.BadParameter(f"expected NAME=VALUE with a number, got {metric!r}")
+            raise KvcsError(f"--metric wants NAME=VALUE with a number, not {metric!r}") from None
     return found
 
 
@@ -125,7 +140,7 @@ def checkout(model: str, output: Path, imports: tuple[str, ...], unsafe: bool) -
     from kvcs.commands.checkout import checkout as run_checkout
 
     run_checkout(model, output, imports=imports, safe_mode=not unsafe)
-    click.echo(f"wrote {output}")
+    _say(f"wrote {output}")
 
 
 @main.command()
@@ -136,7 +151,7 @@ def verify(models: tuple[str, ...], as_json: bool) -> None:
     from kvcs.commands.operand import models_below
     from kvcs.commands.verify import verify as run_verify
 
-    operands = models or tuple(map(_relative, models_below(Path.cwd())))
+    operands = models or tuple(path.as_posix() for path in models_below(Path()))
     if not operands:
         raise KvcsError("no model directory here or below: name one, or REV:DIR")
     reports = [run_verify(operand) for operand in operands]
@@ -145,14 +160,9 @@ def verify(models: tuple[str, ...], as_json: bool) -> None:
     else:
         from kvcs.render import text
 
-        console = text.console()
         for report in reports:
-            console.print(text.report(report), soft_wrap=True)
+            _print(text.report(report))
     sys.exit(0 if all(reports) else 1)
-
-
-def _relative(path: Path) -> str:
-    return path.relative_to(Path.cwd()).as_posix()
 
 
 @main.command()
@@ -167,15 +177,16 @@ def digest(model: str, part: str | None, as_json: bool) -> None:
     """Print the digests of MODEL: architecture, weights, state, whole."""
     from kvcs.commands.digest import digests
 
+    _start_keras_for(model)
     found = digests(model)
     if as_json:
         _print_json(asdict(found))
     elif part:
-        click.echo(asdict(found)[part])
+        _say(asdict(found)[part])
     else:
         from kvcs.render import text
 
-        text.console().print(text.digests(found), soft_wrap=True)
+        _print(text.digests(found))
 
 
 @main.command()
@@ -185,13 +196,24 @@ def show(model: str, as_json: bool) -> None:
     """Show the layers of MODEL in a table, like model.summary(), without Keras."""
     from kvcs.commands.show import show as run_show
 
+    _start_keras_for(model)
     found = run_show(model)
     if as_json:
         _print_json(asdict(found))
         return
     from kvcs.render import text
 
-    text.console().print(text.summary(found))
+    _print(text.summary(found))
+
+
+def _start_keras_for(model: str) -> None:
+    """Import Keras without its notices, if it is a file that only Keras reads."""
+    from kvcs.commands.operand import is_saved_file
+
+    if is_saved_file(model):
+        from kvcs.commands.quiet import quiet_start
+
+        quiet_start()
 
 
 @main.command()
@@ -200,35 +222,78 @@ def demo(directory: Path | None) -> None:
     """Train, commit, change and restore a small network in DIRECTORY (default: kvcs-demo)."""
     from kvcs.commands.demo import demo as run_demo
 
-    run_demo(directory or Path("kvcs-demo"), say=click.echo)
+    run_demo(directory or Path("kvcs-demo"), say=_say)
+
+
+def _print(what: RenderableType) -> None:
+    """Print what `kvcs.render` laid out. Lines outside of tables are not broken, for copying."""
+    from kvcs.render import text
+
+    with _printing():
+        text.console().print(what, soft_wrap=True)
 
 
 def _print_json(value: Any) -> None:
     import json
 
-    click.echo(json.dumps(value, indent=2, sort_keys=True, default=str))
+    _say(json.dumps(value, indent=2, sort_keys=True, default=str))
 
 
-def run() -> None:
+def _say(line: str) -> None:
+    with _printing():
+        click.echo(line)
+
+
+@contextmanager
+def _printing() -> Iterator[None]:
+    """Tell an output that takes no more from what goes wrong in a command."""
+    try:
+        yield
+    except OSError as error:
+        # What is still buffered must not fail once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):
+            sys.exit(141)  # the reader went away (`kvcs show … | head`): nobody is left to tell
+        raise KvcsError(f"could not print all of the output: {error.strerror}") from error
+
+
+def run() -> NoReturn:
     """Run the command line and exit."""
     # TensorFlow prints pages of notices unless it is told not to before it is imported.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    _open_streams()
     try:
-        main(standalone_mode=False)
+        sys.exit(main(prog_name="kvcs", standalone_mode=False))
     except KvcsError as error:
-        click.echo(f"kvcs: {_one_line(str(error))}", err=True)
-        sys.exit(2)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(2)
+        _fail(str(error))
+    except click.UsageError as error:
+        command = error.ctx.command_path if error.ctx else "kvcs"
+        _fail(f"{error.format_message().rstrip('.')}; see `{command} --help`")
     except (click.Abort, KeyboardInterrupt):
         click.echo("kvcs: interrupted", err=True)
         sys.exit(130)
-    except BrokenPipeError:
-        # The reader went away (`kvcs show … | head`): there is nobody left to tell.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(141)
+    except Exception:
+        sys.excepthook(*sys.exc_info())
+        sys.exit(2)
 
 
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
+def _fail(sentence: str) -> NoReturn:
+    from kvcs.render.text import plain
+
+    line = " ".join(part.strip() for part in sentence.splitlines())
+    click.echo(f"kvcs: {plain(line)}", err=True)
+    sys.exit(2)
+
+
+def _open_streams() -> None:
+    """Make stdin, stdout and stderr usable whatever the caller did to them."""
+    # Where one is closed (`2>&-`), the next file to be opened, such as a tensor's, would take its
+    # place, and get what libraries print.
+    while (fd := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(fd)
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(number, "w" if number else "r", closefd=False))
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a name may hold what its encoding does not
+        sys.stdout.reconfigure(errors="backslashreplace")

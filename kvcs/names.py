@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from itertools import count
 
 MAX_SEGMENT = 100
 _PLAIN = re.compile(r"[A-Za-z0-9_.-]")
-_RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
+_RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE | re.DOTALL)
 
 
 def snake_case(class_name: str) -> str:
@@ -32,11 +33,11 @@ def automatic_stem(name: str, class_name: str) -> str | None:
     """Return an automatic name without its number; None for a name that a person chose."""
     stem = snake_case(class_name)
     # Bidirectional puts a word before the names of its two layers.
-    found = re.fullmatch(rf"((forward_|backward_)?{re.escape(stem)})(_\d+)?", name)
+    found = re.fullmatch(rf"((forward_|backward_)?{re.escape(stem)})(_[0-9]+)?", name)
     if found is not None:
         return found[1]
     # Cut out of a larger graph, an input is named after the tensor it replaces.
-    if class_name == "InputLayer" and re.fullmatch(r"keras_tensor(_\d+)?(CLONE)*", name):
+    if class_name == "InputLayer" and re.fullmatch(r"keras_tensor(_[0-9]+)?(CLONE)*", name):
         return stem
     return None
 
@@ -47,25 +48,25 @@ def canonical_names(named: Sequence[tuple[str, str]]) -> list[str]:
     Args:
         named: live name and class name of every member, in order.
     """
-    chosen = {name for name, class_name in named if not is_automatic(name, class_name)}
+    taken = {name for name, class_name in named if not is_automatic(name, class_name)}
     numbered: dict[str, Iterator[str]] = {}
     canonical = []
     for name, class_name in named:
         stem = automatic_stem(name, class_name)
         if stem is not None:
-            free = numbered.setdefault(stem, _numbered(stem, chosen))
+            free = numbered.setdefault(stem, _numbered(stem, taken))
             name = next(free)
         canonical.append(name)
     return canonical
 
 
-def _numbered(stem: str, taken: Iterable[str]) -> Iterator[str]:
-    taken, number = set(taken), 0
-    while True:
+def _numbered(stem: str, taken: set[str]) -> Iterator[str]:
+    """Yield the names of a stem that are free, and take them: `dense_1` has two stems."""
+    for number in count():
         name = f"{stem}_{number}" if number else stem
         if name not in taken:
+            taken.add(name)
             yield name
-        number += 1
 
 
 def segments(names: Sequence[str]) -> list[str]:
@@ -84,10 +85,9 @@ def segments(names: Sequence[str]) -> list[str]:
 
 def _numbered_segments(plain: str) -> Iterator[str]:
     yield plain
-    number = 2
-    while True:
-        yield f"{plain}~{number}"
-        number += 1
+    for number in count(2):
+        ending = f"~{number}"
+        yield plain[: MAX_SEGMENT - len(ending)] + ending
 
 
 def segment(name: str) -> str:

@@ -24,6 +24,7 @@ Buffer: TypeAlias = bytes | bytearray | memoryview
 MAGIC = b"\x93NUMPY\x01\x00"
 ALIGNMENT = 64
 MAX_RANK = 32
+MAX_BYTES = 2**63 - 1
 
 # dtype by Keras' name -> the dtype of the stored array. What stands below the first line are the
 # dtypes of ml_dtypes, by their bits.
@@ -95,11 +96,13 @@ def encode(array: Array) -> tuple[bytes, memoryview]:
     """Return the two parts of the `.npy` file of an array: header and data, the data uncopied.
 
     Raises:
-        TypeError: the dtype cannot be stored.
+        TypeError: the dtype cannot be stored, or so many axes.
     """
     name = dtype_name(array.dtype)
     if name not in STORED:
         raise TypeError(f"arrays of dtype {array.dtype} cannot be stored")
+    if array.ndim > MAX_RANK:
+        raise TypeError(f"arrays of more than {MAX_RANK} axes cannot be stored")
     stored = np.dtype(STORED[name])
     contiguous = np.asarray(array, order="C")
     if contiguous.dtype != stored:
@@ -132,14 +135,29 @@ def parse_header(data: Buffer, size: int) -> Header:
     found = _HEADER.fullmatch(bytes(data[start : start + length]))
     if found is None:
         raise FormatError("not the header that kvcs writes")
-    shape = tuple(int(axis) for axis in re.findall(rb"\d+", found[2]))
+    sizes = re.findall(rb"\d+", found[2])
+    if any(len(size) > len(str(MAX_BYTES)) for size in sizes):  # nor will Python convert them
+        raise FormatError("a shape that no array can have")
+    shape = tuple(int(size) for size in sizes)
     descr = found[1].decode()
-    if len(shape) > MAX_RANK or header(descr, shape) != bytes(data[: start + length]):
+    if header(descr, shape) != bytes(data[: start + length]):
         raise FormatError("not the header that kvcs writes")
+    check_shape(descr, shape)
     expected = start + length + math.prod(shape) * np.dtype(descr).itemsize
     if size != expected:
         raise FormatError(f"{size} bytes where the header promises {expected}")
     return Header(descr, shape, start + length)
+
+
+def check_shape(descr: str, shape: tuple[int, ...]) -> None:
+    """Check that there can be an array of a stored dtype and a shape.
+
+    Raises:
+        FormatError: too many axes or elements, even if none is left for an axis of size 0.
+    """
+    elements = math.prod(axis for axis in shape if axis)
+    if len(shape) > MAX_RANK or elements * np.dtype(descr).itemsize > MAX_BYTES:
+        raise FormatError("a shape that no array can have")
 
 
 def decode(data: Buffer, dtype: str) -> Array:
@@ -170,16 +188,23 @@ def array_from_values(dtype: str, shape: tuple[int, ...], values: list[Any]) -> 
     """Return the array that `array_values` took apart.
 
     Raises:
-        ValueError: the dtype is unknown, or the number of values is not that of the shape.
+        ValueError: the dtype is unknown, the number of values is not that of the shape, or one
+            is not a value of the dtype.
     """
     if dtype != "str" and dtype not in STORED:
         raise ValueError(f"unknown dtype {dtype!r}")
     if len(values) != math.prod(shape):
         raise ValueError(f"{len(values)} values for shape {list(shape)}")
+    array = _array_of(dtype, values)
+    if repr(array_values(array)) != repr(values):  # 1, 1.0 and True are three values
+        raise ValueError(f"values that are not those of an array of {dtype}")
+    return array.reshape(shape)
+
+
+def _array_of(dtype: str, values: list[Any]) -> Array:
     if dtype == "str":
-        return np.array(values, dtype=np.str_).reshape(shape)
+        return np.array(values, dtype=np.str_)
     true = true_dtype(dtype)
-    # ml_dtypes takes numbers of NumPy's; NumPy guesses float64 for 1 beside 2**64 - 1.
-    given = np.array(values) if _is_extension(true) else np.array(values, dtype=true)
     with np.errstate(all="ignore"):
-        return given.astype(true).reshape(shape)
+        # ml_dtypes takes numbers of NumPy's; NumPy guesses float64 for 1 beside 2**64 - 1.
+        return np.array(values).astype(true) if _is_extension(true) else np.array(values, true)

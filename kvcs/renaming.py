@@ -7,7 +7,6 @@ built before it in the process. Such names are replaced by canonical ones, and a
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -24,23 +23,28 @@ def canonical_config(config: dict[str, Value]) -> tuple[dict[str, Value], dict[s
     Where putting them back would not give the config again, nothing is replaced.
     """
     renamed: dict[Pointer, str] = {}
-    canonical = copy.deepcopy(config)
+    canonical = _copy(config)
     _rename(canonical, (), renamed)
     if not renamed:
         return config, {}
     names = {_pointer(pointer): name for pointer, name in renamed.items()}
-    if not same(live_config(canonical, names), config):
-        return config, {}
-    return canonical, names
+    return (canonical, names) if _gives_back(canonical, names, config) else (config, {})
+
+
+def _gives_back(canonical: dict[str, Value], names: dict[str, str], config: Value) -> bool:
+    try:
+        return same(live_config(canonical, names), config)
+    except (LookupError, TypeError, ValueError):  # a pointer has no words for keys such as 1
+        return False
 
 
 def live_config(config: dict[str, Value], names: Mapping[str, str]) -> dict[str, Value]:
     """Return a config with the names put back that `canonical_config` replaced.
 
     Raises:
-        KeyError, IndexError, TypeError: a pointer leads nowhere.
+        LookupError, TypeError, ValueError: a pointer leads nowhere.
     """
-    live = copy.deepcopy(config) if names else config
+    live = _copy(config) if names else config
     for pointer, name in names.items():
         *parents, last = [_unescape(step) for step in pointer.split("/")[1:]]
         place: Any = live
@@ -48,6 +52,25 @@ def live_config(config: dict[str, Value], names: Mapping[str, str]) -> dict[str,
             place = place[int(step)] if isinstance(place, list | tuple) else place[step]
         place[int(last) if isinstance(place, list) else last] = name
     return live
+
+
+def _copy(value: Value) -> Any:
+    """Copy containers, and one that stands in two places twice: as it will come out of a file."""
+    if isinstance(value, dict):
+        return {key: _copy(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)([_copy(item) for item in value])
+    return value
+
+
+def names_by_place(live_names: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """Sort out the live names that stand inside configs, written `place#pointer`, by place."""
+    found: dict[str, dict[str, str]] = {}
+    for key, name in live_names.items():
+        place, mark, pointer = key.partition("#")
+        if mark:
+            found.setdefault(place, {})[pointer] = name
+    return found
 
 
 def _pointer(steps: Pointer) -> str:
@@ -105,7 +128,10 @@ def _objects(value: Value, at: Pointer) -> Iterator[tuple[Pointer, Any]]:
 
 
 def _is_graph(value: Value) -> bool:
-    return isinstance(value, dict) and {"layers", "input_layers", "output_layers"} <= value.keys()
+    if not isinstance(value, dict) or not {"input_layers", "output_layers"} <= value.keys():
+        return False
+    layers = value.get("layers")
+    return isinstance(layers, list) and all(isinstance(layer, dict) for layer in layers)
 
 
 def _rename_references(
@@ -125,8 +151,8 @@ def _rename_history(
 ) -> None:
     if isinstance(value, dict):
         history: Any = value.get("keras_history")
-        if isinstance(history, list) and history:
-            name = str(history[0])
+        if isinstance(history, list) and history and isinstance(history[0], str):
+            name = history[0]
             _put(history, 0, names.get(name, name), (*at, "keras_history"), renamed)
             return
         for key, item in value.items():

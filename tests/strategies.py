@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 
 from kvcs import npy
@@ -40,6 +40,7 @@ settings.register_profile(
     "kvcs",
     deadline=None,
     derandomize=True,
+    phases=[Phase.explicit, Phase.generate, Phase.shrink],
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 settings.load_profile("kvcs")
@@ -394,6 +395,8 @@ def _parts(value: Any) -> list[Any] | None:
 
 
 def _field(name: str, value: Any) -> Any:
+    if name == "extra":
+        return _Schema({key: _Schema(item) for key, item in value.items()})
     ordered = name in ("build_config", "inputs", "outputs")
     return _Schema(value) if isinstance(value, Mapping) and not ordered else value
 

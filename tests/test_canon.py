@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import string
+import subprocess
 import sys
 import unicodedata
 from typing import Any
@@ -20,12 +22,18 @@ from kvcs.errors import FormatError
 from kvcs.npy import true_dtype
 from kvcs.spec import TensorRef
 
+plain = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+long_lists = st.builds(lambda item, size: [item] * size, plain, st.integers(15, 18))
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
-    | texts(),
-    lambda inner: st.lists(inner, max_size=20) | st.dictionaries(texts(), inner, max_size=5),
-    max_leaves=20,
-)  # fmt: skip
+    plain | texts() | long_lists,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts(), inner, max_size=4),
+    max_leaves=8,
+)
+
+
+def array(dtype: Any, shape: Any, values: Any) -> dict[str, Any]:
+    """What stands for an array."""
+    return {"$array": {"dtype": dtype, "shape": shape, "values": values}}
 
 
 def stored(value: Any) -> str:
@@ -98,19 +106,17 @@ def test_every_value_comes_back_through_the_bytes(value: Any) -> None:
 def test_a_config_comes_back_whatever_its_keys(config: dict[str, Any]) -> None:
     encoded = canon.encode_schema(config)
     found = canon.decode(canon.loads(canon.dumps(encoded)))
-    assert (
-        difference({"class_name": "A", "config": found}, {"class_name": "A", "config": config})
-        == ""
-    )
+    assert_same({"class_name": "A", "config": found}, {"class_name": "A", "config": config})
     assert canon.dumps(canon.encode_schema(found)) == canon.dumps(encoded)
 
 
 def test_the_same_can_tell_what_python_calls_equal() -> None:
     """The helper of these tests is worth something only if it can fail."""
     different = [
-        1, 1.0, True, 0.0, -0.0, complex(0, 0.0), complex(0, -0.0), "1", b"1", (1,), [1], {1}, frozenset({1}),
-        {1: 1}, {1: True}, {"a": 1, "b": 2}, {"b": 2, "a": 1}, range(0), range(0, 0, 2), slice(1), slice(1.0),
-        np.array([0.0]), np.array([-0.0]), np.array([0]), np.array([[0]]), None, ...,
+        1, 1.0, True, 0.0, -0.0, complex(0, 0.0), complex(0, -0.0), "1", b"1", None, ...,
+        (1,), [1], {1}, frozenset({1}), {1: 1}, {1: True}, {"a": 1, "b": 2}, {"b": 2, "a": 1},
+        range(0), range(0, 0, 2), slice(1), slice(1.0),
+        np.array([0.0]), np.array([-0.0]), np.array([0]), np.array([[0]]),
     ]  # fmt: skip
     for one, a in enumerate(different):
         for other, b in enumerate(different):
@@ -124,16 +130,15 @@ def test_the_order_of_a_users_dict_is_kept(keys: list[str]) -> None:
     assert list(canon.decode(canon.loads(canon.dumps(canon.encode(value))))) == keys
 
 
-@given(keras_objects(values(2)), st.randoms(use_true_random=False))
-def test_the_order_of_constructor_arguments_means_nothing(
-    value: dict[str, Any], random: Any
-) -> None:
-    def shuffled(items: dict[str, Any]) -> dict[str, Any]:
-        return dict(random.sample(list(items.items()), len(items)))
+def backwards(value: dict[str, Any]) -> dict[str, Any]:
+    return dict(reversed(value.items()))
 
-    other = shuffled(value)
+
+@given(keras_objects(values(2)))
+def test_the_order_of_constructor_arguments_means_nothing(value: dict[str, Any]) -> None:
+    other = backwards(value)
     if isinstance(other["config"], dict) and not canon.is_object(other["config"]):
-        other["config"] = shuffled(other["config"])
+        other["config"] = backwards(other["config"])
     assert stored(other) == stored(value)
     assert canon.same(other, value)
 
@@ -164,21 +169,24 @@ def test_what_is_no_value_is_named(value: Any, reason: str) -> None:
         ({"$tuple": [], "a": 1}, "expected a single known $ key, got ['$tuple', 'a']"),
         ({"$tuple": 1}, "bad $tuple: 'int' object is not iterable"),
         ({"$float": "1.5"}, "bad $float: expected nan, inf or -inf, got '1.5'"),
-        ({"$bytes": "a"}, "bad $bytes: Incorrect padding"),
-        ({"$bytes": "AP8=\n"}, "bad $bytes: Only base64 data is allowed"),
+        ({"$bytes": "a"}, "bad $bytes: expected base64, got 'a'"),
+        ({"$bytes": "AP8=\n"}, "bad $bytes: expected base64, got 'AP8=\\n'"),
+        ({"$bytes": "é"}, "bad $bytes: expected base64, got 'é'"),
         ({"$dict": [["a", 1], ["a", 2]]}, "bad $dict: a key stands twice"),
         ({"$dict": [[[], 1]]}, "bad $dict: unhashable type: 'list'"),
         ({"$set": [[]]}, "bad $set: unhashable type: 'list'"),
         ({"$ellipsis": 0}, "bad $ellipsis: expected null"),
-        ({"$tensor": "lstm[0]"}, "bad $tensor: expected layer[call][output], got 'lstm[0]'"),
-        ({"$tensor": "lstm[01][0]"}, "bad $tensor: expected layer[call][output], got 'lstm[01][0]'"),
+        ({"$tensor": "a[0]"}, "bad $tensor: expected layer[call][output], got 'a[0]'"),
+        ({"$tensor": "a[01][0]"}, "bad $tensor: expected layer[call][output], got 'a[01][0]'"),
+        ({"$tensor": "a[-1][0]"}, "bad $tensor: expected layer[call][output], got 'a[-1][0]'"),
         ({"$range": [0, 1, 0]}, "bad $range: range() arg 3 must not be zero"),
-        ({"$array": {"dtype": "object", "shape": [], "values": [1]}}, "bad $array: unknown dtype 'object'"),
-        ({"$array": {"dtype": "int8", "shape": [2], "values": [1]}}, "bad $array: 1 values for shape [2]"),
+        (array("object", [1], [1]), "bad $array: unknown dtype 'object'"),
+        (array("int8", [2], [1]), "bad $array: 1 values for shape [2]"),
+        (array("int8", [1], [1.0]), "bad $array: values that are not those of an array of int8"),
         ({"$array": {"dtype": "int8", "shape": [1]}}, "bad $array: 'values'"),
     ],
     ids=str,
-)  # fmt: skip
+)
 def test_what_encode_does_not_write_is_refused(encoded: Any, reason: str) -> None:
     with pytest.raises(FormatError) as caught:
         canon.decode(encoded)
@@ -187,20 +195,19 @@ def test_what_encode_does_not_write_is_refused(encoded: Any, reason: str) -> Non
 
 @given(
     st.dictionaries(st.sampled_from(sorted(canon._DECODERS)), JSON, min_size=1, max_size=1)
-    | st.fixed_dictionaries(
-        {"$array": st.fixed_dictionaries(
-            {"dtype": st.sampled_from(["float32", "int4", "uint64", "bool", "str"]) | JSON,
-             "shape": st.lists(st.integers(-2, 3), max_size=3) | JSON,
-             "values": st.lists(JSON, max_size=4) | JSON})}
+    | st.builds(
+        array,
+        st.sampled_from(["float32", "int4", "uint64", "bool", "str"]) | JSON,
+        st.lists(st.integers(-2, 3), max_size=3) | JSON,
+        st.lists(JSON, max_size=4) | JSON,
     )
-)  # fmt: skip
+)
 def test_whatever_stands_under_a_tag_is_read_or_refused(encoded: Any) -> None:
     try:
         value = canon.decode(encoded)
-    except FormatError as error:
-        assert str(error).startswith("bad $") or "known $ key" in str(error)
-    else:
-        assert_same(canon.decode(canon.encode(value)), value)
+    except FormatError:
+        return
+    assert_same(canon.decode(canon.encode(value)), value)
 
 
 # --- bytes ---------------------------------------------------------------------------------------
@@ -240,10 +247,21 @@ def test_any_json_reader_reads_it_too(value: Any) -> None:
     assert_same(json.loads(canon.dumps(value)), json.loads(json.dumps(value, sort_keys=True)))
 
 
-@given(st.dictionaries(texts(), JSON, min_size=1, max_size=6), st.randoms(use_true_random=False))
-def test_the_bytes_do_not_depend_on_the_order_of_keys(value: dict[str, Any], random: Any) -> None:
-    shuffled = dict(random.sample(list(value.items()), len(value)))
-    assert canon.dumps(shuffled) == canon.dumps(value)
+@given(st.dictionaries(texts(), JSON, min_size=2, max_size=4))
+def test_the_bytes_do_not_depend_on_the_order_of_keys(value: dict[str, Any]) -> None:
+    assert canon.dumps(backwards(value)) == canon.dumps(value)
+
+
+def test_the_bytes_do_not_depend_on_the_hash_seed() -> None:
+    program = "from kvcs import canon; print(canon.dumps(canon.encode({*'abcdefgh', b'1', 2, ()})))"
+    command = [sys.executable, "-c", program]
+    written = {
+        subprocess.run(
+            command, env={**os.environ, "PYTHONHASHSEED": seed}, capture_output=True, check=True
+        ).stdout
+        for seed in ("1", "2", "3")
+    }
+    assert len(written) == 1
 
 
 @pytest.mark.parametrize("top", [lambda items: items, lambda items: {"a": items}])
@@ -289,34 +307,29 @@ def deep(levels: int) -> Any:
     return 1 if levels == 1 else [deep(levels - 1)]
 
 
-REFUSED = [
-    pytest.param(b'{"a": 1,\n"a": 2}', "key 'a' stands twice in one object", id="key twice"),
-    pytest.param(b"[NaN]", "NaN is not JSON", id="NaN"),
-    pytest.param(b"-Infinity\n", "-Infinity is not JSON", id="Infinity"),
-    pytest.param(b"[1e999]", "number 1e999 is too large for a float", id="1e999"),
-    pytest.param(b"-1" + b"0" * 400 + b".0", "number -1" + "0" * 38 + " is too large for a float", id="-1e400"),
-    pytest.param(
-        b"1" * 5000,
-        f"not JSON: Exceeds the limit ({sys.get_int_max_str_digits()} digits) for integer string "
-        "conversion: value has 5000 digits",
-        id="huge int",
-    ),
-    pytest.param(b'"\xff"', "not UTF-8 at byte 1", id="not UTF-8"),
-    pytest.param(b'"\xed\xa0\x80"', "not UTF-8 at byte 1", id="surrogate in UTF-8"),
-    pytest.param(b"", "not JSON: Expecting value in line 1", id="empty"),
-    pytest.param(b"{\n  a: 1}", "not JSON: Expecting property name enclosed in double quotes in line 2", id="no JSON"),
-    pytest.param(b"\xef\xbb\xbf1\n", "not JSON: Unexpected UTF-8 BOM (decode using utf-8-sig) in line 1", id="BOM"),
-    pytest.param(b"1\n1\n", "not JSON: Extra data in line 2", id="two values"),
-    pytest.param(b"[" * 100 + b"1" + b"]" * 100, "nested more than 100 deep", id="101 deep"),
-    pytest.param(b"[" * 100_000, "nested more than 100 deep", id="100,000 deep"),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("data", "reason"), REFUSED)
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        pytest.param(b'{"a": 1,"a": 2}', "key 'a' stands twice in one object", id="key twice"),
+        pytest.param(b"[NaN]", "NaN is not JSON", id="NaN"),
+        pytest.param(b"-Infinity\n", "-Infinity is not JSON", id="Infinity"),
+        pytest.param(b"[1e999]", "number 1e999 is too large for a float", id="1e999"),
+        pytest.param(b"-1" + b"0" * 400 + b".0", f"number -1{'0' * 38} is too large", id="-1e400"),
+        pytest.param(b"1" * 5000, "not JSON: Exceeds the limit (4300", id="huge int"),
+        pytest.param(b'"\xff"', "not UTF-8 at byte 1", id="not UTF-8"),
+        pytest.param(b'"\xed\xa0\x80"', "not UTF-8 at byte 1", id="surrogate in UTF-8"),
+        pytest.param(b"", "not JSON: Expecting value in line 1", id="empty"),
+        pytest.param(b"{\n  a: 1}", "not JSON: Expecting property name", id="bare key"),
+        pytest.param(b"\xef\xbb\xbf1\n", "not JSON: Unexpected UTF-8 BOM", id="BOM"),
+        pytest.param(b"1\n1\n", "not JSON: Extra data in line 2", id="two values"),
+        pytest.param(b"[" * 100 + b"1" + b"]" * 100, "nested more than 100 deep", id="101 deep"),
+        pytest.param(b"[" * 100_000, "nested more than 100 deep", id="100,000 deep"),
+    ],
+)
 def test_what_is_no_json_is_refused(data: bytes, reason: str) -> None:
     with pytest.raises(FormatError) as caught:
         canon.loads(data)
-    assert str(caught.value) == reason
+    assert str(caught.value).startswith(reason)  # the rest is said by Python's json
 
 
 @pytest.mark.parametrize(
@@ -368,16 +381,18 @@ def test_only_one_text_is_read_for_a_value(value: Any, data: st.DataObject) -> N
 @pytest.mark.parametrize(
     ("value", "reason"),
     [
-        pytest.param(deep(101), "nested more than 100 deep", id="101 deep"),
-        pytest.param({"a": "\ud83d\ude00"}, "half a character beside another half: '\\ud83d\\ude00'", id="pair"),
-        pytest.param(10**5000, "Exceeds the limit (4300 digits) for integer string conversion", id="huge int"),
-        pytest.param(math.nan, "Out of range float values are not JSON compliant: nan", id="nan"),
+        pytest.param(
+            ["\ud83d\ude00"], r"text with a pair of surrogates: '\ud83d\ude00'", id="pair"
+        ),
+        pytest.param(10**5000, "Exceeds the limit (4300", id="huge int"),
+        pytest.param(math.nan, "Out of range float values are not JSON compliant", id="nan"),
     ],
-)  # fmt: skip
+)
 def test_what_could_not_be_read_back_is_not_written(value: Any, reason: str) -> None:
+    """JSON reads two escaped surrogates as one character."""
     with pytest.raises(ValueError) as caught:  # noqa: PT011
         canon.dumps(value)
-    assert str(caught.value).startswith(reason[:30])
+    assert str(caught.value).startswith(reason)
 
 
 def test_a_hundred_levels_are_written_and_read() -> None:

@@ -87,6 +87,12 @@ The repository is yours to look into:
 """
 
 
+@pytest.fixture(autouse=True)
+def without_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the test undo what the demo sets for its own process."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
+
+
 def normal(output: str) -> str:
     """Put words where the output is different on every machine."""
     output = re.sub(r"\b([0-9a-f]{64}|[0-9a-f]{40}|[0-9a-f]{7})\b", "HASH", output)

@@ -99,9 +99,10 @@ def test_class_not_given(tmp_path: Path) -> None:
     with pytest.raises(RestoreError) as caught:
         kvcs.load(tmp_path / "model")
     assert str(caught.value) == (
-        "class 'Keeper' (module test_keras_io) is not known here: pass "
-        "custom_objects={'Keeper': Keeper}, or register it with "
-        "@keras.saving.register_keras_serializable"
+        "layer 'layers/keeper' (Keeper) cannot be built: its class is not known here (it was "
+        "defined in module 'test_keras_io'): pass custom_objects={'Keeper': Keeper}, or register "
+        "it with @keras.saving.register_keras_serializable and import its module first (--import "
+        "MODULE on the command line)"
     )
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from kvcs.commands.export import import_modules
 from kvcs.commands.load import load
+from kvcs.commands.operand import is_saved_file, opened, what_stands_at
+from kvcs.commands.quiet import quiet_start
 from kvcs.errors import OperandError, SaveError
 
 
@@ -35,14 +37,27 @@ def checkout(
     path = Path(output)
     if path.suffix != ".keras":
         raise OperandError(f"{path}: Keras wants a file name that ends in .keras")
-    if path.is_dir():
+    if what_stands_at(path) == "directory":
         raise SaveError(f"{path} is a directory: name a file")
+    if what_stands_at(path.parent) != "directory":
+        raise SaveError(
+            f"could not write {path}: there is no directory {path.parent}; make it first"
+        )
+    if not is_saved_file(operand):
+        with opened(operand) as stored:
+            stored.model()  # says what is wrong with it before Keras starts, which takes seconds
     import_modules(imports)
+    quiet_start()
     model = load(operand, safe_mode=safe_mode)
+    from kvcs.keras_io.words import reason
+
     try:
-        with tempfile.TemporaryDirectory(prefix=".kvcs-", dir=path.parent) as directory:
+        # Not a name that `kvcs.workdir` takes for one of its own.
+        with tempfile.TemporaryDirectory(prefix=".kvcs-checkout-", dir=path.parent) as directory:
             written = Path(directory, "model.keras")
             model.save(written)
             written.replace(path)
     except OSError as error:
-        raise SaveError(f"could not write {path}: {error.strerror}") from error
+        raise SaveError(f"could not write {path}: {error.strerror or error}") from error
+    except Exception as error:  # whatever a config holds that Keras' own format does not
+        raise SaveError(f"Keras cannot write the model as {path}: {reason(error)}") from error

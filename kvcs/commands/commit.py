@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from kvcs.commands.operand import models_below
+from kvcs.commands.operand import is_manifest, is_manifest_file, what_stands_at
 from kvcs.commands.verify import verify
 from kvcs.errors import DamageError, OperandError, RepositoryError
+from kvcs.tree.writer import MANIFEST
+
+if TYPE_CHECKING:
+    from kvcs.repo import Repository
 
 METRIC = "Kvcs-Metric"
 
@@ -62,26 +67,47 @@ def commit_directories(
     with Repository.discover() as repository:
         if repository.top is None:
             raise RepositoryError("a bare repository has no working tree to commit from")
-        chosen = list(directories) or models_below(repository.top)
+        chosen = list(directories) or _models_of(repository)
         if not chosen:
             raise OperandError(
                 f"no model directory below {repository.top}: `kvcs export SOURCE DIR` makes one"
             )
         for directory in chosen:
-            if not directory.exists():
+            if what_stands_at(directory) == "nothing":
                 continue  # its removal is what is committed; git says if it never was
             report = verify(directory)
             if not report:
                 raise DamageError(
-                    f"{directory} is damaged and was not committed: {report.problems[0]}"
+                    f"{directory} is damaged and was not committed: {report.problems[0]}. "
+                    f"`kvcs verify {directory}` lists all that is wrong"
                 )
         return repository.commit(chosen, message, trailers)
 
 
+def _models_of(repository: Repository) -> list[Path]:
+    """Return every model directory that git sees, also one that was removed."""
+    found: list[Path] = []
+    for directory in repository.directories_with(MANIFEST):
+        if any(model in directory.parents for model in found):
+            continue  # a nested model belongs to the one around it
+        if what_stands_at(directory / MANIFEST) == "nothing":
+            held = repository.revision(f":{directory.relative_to(repository.top or '').as_posix()}")
+            is_model = is_manifest(held[MANIFEST])
+        else:
+            is_model = is_manifest_file(directory / MANIFEST)
+        if is_model:
+            found.append(directory)
+    return found
+
+
 def _trailers(metrics: Mapping[str, float]) -> list[tuple[str, str]]:
-    for name in metrics:
+    for name, value in metrics.items():
         if not name or "=" in name or not name.isprintable() or name != name.strip():
             raise OperandError(f"{name!r} cannot be the name of a metric")
+        if not math.isfinite(value):
+            raise OperandError(
+                f"metric {name} is {float(value)}: give a finite number, or leave it out"
+            )
     return [(METRIC, f"{name}={float(value)!r}") for name, value in sorted(metrics.items())]
 
 

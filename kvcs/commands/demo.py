@@ -64,7 +64,7 @@ def demo(directory: Path, say: Say) -> None:
     _refuse_used(directory)
     say("kvcs demo: from a live Keras model to git, and back.")
     say("(Starting Keras, which takes a few seconds.)")
-    # No GPU: one may sum up in another order the next time, and the proof is about every bit.
+    # No GPU: it may add up in another order the next time, and the proof is about every bit.
     os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
     quiet_start()
     with _new_repository(directory, say) as repository, _inside(directory):
@@ -121,10 +121,7 @@ def _same_bits(left: NDArray[Any], right: NDArray[Any]) -> bool:
 
 def _refuse_used(directory: Path) -> None:
     try:
-        if directory.is_dir():
-            used = any(directory.iterdir())
-        else:
-            used = os.path.lexists(directory)
+        used = any(directory.iterdir()) if directory.is_dir() else os.path.lexists(directory)
     except OSError as error:
         raise KvcsError(f"cannot look into {directory}: {error.strerror}") from error
     if used:

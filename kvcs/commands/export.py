@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from kvcs.commands.load import load
-from kvcs.commands.operand import is_live, is_saved_file
+from kvcs.commands.operand import is_live, is_saved_file, what_stands_at
+from kvcs.commands.quiet import quiet_start, stderr_held_back
 from kvcs.commands.save import save
 from kvcs.errors import OperandError
 from kvcs.workdir import Replaced
 
-_FACTORY = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
+_MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
+_FACTORY = re.compile(rf"{_MODULE.pattern}:{_MODULE.pattern}")
 
 
 def export(
@@ -42,20 +45,22 @@ def export(
         RestoreError: Keras cannot load it.
         SaveError: it cannot be written. Nothing was.
     """
-    import_modules(imports)
-    if _FACTORY.fullmatch(source) and not Path(source).exists():
-        model = _made_by(source)
-    elif is_saved_file(source):
-        model = load(source, safe_mode=safe_mode)
-    else:
+    factory = _FACTORY.fullmatch(source) is not None and what_stands_at(source) == "nothing"
+    if not (factory or is_saved_file(source)):
         raise OperandError(_no_source(source))
+    import_modules(imports)
+    if factory:
+        model = _made_by(source)
+    else:
+        quiet_start()
+        model = load(source, safe_mode=safe_mode)
     return save(model, directory, optimizer=optimizer)
 
 
 def _no_source(source: str) -> str:
-    if not Path(source).exists():
+    if not source or what_stands_at(source) == "nothing":
         return (
-            f"{source}: no such file. A source is a .keras or .h5 file, "
+            f"{source or repr(source)}: no such file. A source is a .keras or .h5 file, "
             "or package.module:factory for a function that returns a model"
         )
     return f"{source} is not a source: expected a .keras or .h5 file, or package.module:factory"
@@ -64,17 +69,27 @@ def _no_source(source: str) -> str:
 def import_modules(names: Sequence[str]) -> None:
     """Import modules by name, those of the current directory included.
 
+    Without a name nothing happens: nobody asked to run what the current directory holds.
+
     Raises:
         OperandError: there is no such module.
     """
+    if not names:
+        return
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.insert(0, here)
     for name in names:
+        if not _MODULE.fullmatch(name):
+            raise OperandError(f"{name!r} cannot be the name of a module")
         try:
-            importlib.import_module(name)
+            with stderr_held_back():  # the module is likely the first to import Keras
+                importlib.import_module(name)
         except ModuleNotFoundError as error:
-            raise OperandError(f"cannot import {name}: there is no module {error.name}") from None
+            raise OperandError(
+                f"cannot import {name}: there is no module {error.name}, "
+                "neither here nor among the installed ones"
+            ) from None
 
 
 def _made_by(source: str) -> Any:
@@ -83,9 +98,28 @@ def _made_by(source: str) -> Any:
     found: Any = sys.modules[module_name]
     for name in attribute.split("."):
         if not hasattr(found, name):
-            raise OperandError(f"module {module_name} has no {attribute}")
+            raise OperandError(
+                f"module {module_name} has no {attribute}: name a function that returns a model"
+            )
         found = getattr(found, name)
-    model = found() if callable(found) and not is_live(found) else found
-    if not is_live(model):
-        raise OperandError(f"{source} yields {type(model).__name__}, not a keras.Model")
-    return model
+    if not is_live(found) and callable(found):
+        _check_without_arguments(source, found)
+        found = found()
+    if not is_live(found):
+        raise OperandError(
+            f"{source} yields {type(found).__name__}, not a keras.Model: "
+            "name a function that returns a model"
+        )
+    return found
+
+
+def _check_without_arguments(source: str, factory: Callable[..., Any]) -> None:
+    try:
+        inspect.signature(factory).bind()
+    except TypeError as error:
+        raise OperandError(
+            f"{source} cannot be called without arguments ({error}): "
+            "name a function that needs none"
+        ) from None
+    except ValueError:  # written in C, and does not say what it wants
+        pass

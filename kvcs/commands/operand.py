@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
-from kvcs.errors import OperandError
+from kvcs.errors import NotAModelError, OperandError
 from kvcs.spec import StoredModel
 from kvcs.tree import reader, writer
 from kvcs.tree.writer import LAYER, MANIFEST
@@ -53,8 +54,16 @@ def is_saved_file(operand: Model) -> bool:
     """Tell whether the operand is a file that Keras saved."""
     if not isinstance(operand, str | os.PathLike):
         return False
-    path = Path(operand)
-    return path.suffix in SAVED_FILES and path.is_file()
+    return Path(operand).suffix in SAVED_FILES and what_stands_at(operand) == "file"
+
+
+def what_stands_at(path: str | os.PathLike[str]) -> Literal["file", "directory", "nothing"]:
+    """Tell what a path names; a name that no file system takes, such as one too long, nothing."""
+    try:
+        mode = Path(path).stat().st_mode
+    except (OSError, ValueError):
+        return "nothing"
+    return "directory" if stat.S_ISDIR(mode) else "file"
 
 
 @contextmanager
@@ -64,16 +73,18 @@ def opened(operand: Model) -> Iterator[Stored]:
     Raises:
         OperandError: there is nothing of that name, or it is no model directory.
     """
+    if is_live(operand):
+        raise OperandError("a live model is stored nowhere yet: save it, and name its directory")
     if not isinstance(operand, str | os.PathLike):
         raise OperandError(
             f"expected a path, REV:DIR or a keras.Model, got {type(operand).__name__}"
         )
     name = os.fspath(operand)
-    if Path(name).exists() or (":" not in name and name):
+    if not name or "\0" in name:
+        raise OperandError(f"expected a path or REV:DIR, got {name!r}")
+    if ":" not in name or what_stands_at(name) != "nothing":
         yield Stored(name, _directory(name))
         return
-    if not name:
-        raise OperandError("expected a path or REV:DIR, got an empty text")
     from kvcs.repo import Repository
 
     with Repository.discover() as repository:
@@ -81,18 +92,31 @@ def opened(operand: Model) -> Iterator[Stored]:
 
 
 def _directory(name: str) -> Directory:
-    path = Path(name)
-    if path.is_file():
+    if is_saved_file(name):
+        raise OperandError(
+            f"{name} is a file of Keras, which has no checksums: `kvcs export {name} DIR` makes "
+            "a model directory of it"
+        )
+    if what_stands_at(name) == "file":
         raise OperandError(
             f"{name} is a file, and no model that kvcs reads: expected a model directory, "
             "REV:DIR, or a file that ends in .keras or .h5"
         )
-    if not path.exists():
-        raise OperandError(
-            f"{name}: no such directory. A revision is named like in git: REV:DIR, "
-            f"for example HEAD:{name}"
+    directory = Directory(Path(name))
+    if what_stands_at(name) == "nothing":
+        try:
+            len(directory)  # puts it back, if a save that was killed had moved it aside
+        except OperandError as error:
+            raise OperandError(
+                f"{error}. Name a model directory, REV:DIR as in git, or a .keras or .h5 file"
+            ) from None
+    # Seen before the directory is listed, which may be a home with everything in it.
+    if not os.path.lexists(Path(name, MANIFEST)):
+        raise NotAModelError(
+            f"{name} holds no model: it has no {MANIFEST}. "
+            "Name the directory that `kvcs.save` or `kvcs export` wrote"
         )
-    return Directory(path)
+    return directory
 
 
 @contextmanager
@@ -123,7 +147,7 @@ def models_below(top: Path) -> list[Path]:
     """Find every model directory at or below a directory; nested models belong to theirs."""
     found = []
     for directory, below, files in os.walk(top):
-        if MANIFEST in files and LAYER not in files and _is_manifest(Path(directory, MANIFEST)):
+        if MANIFEST in files and LAYER not in files and is_manifest_file(Path(directory, MANIFEST)):
             found.append(Path(directory))
             below.clear()
         else:
@@ -131,11 +155,18 @@ def models_below(top: Path) -> list[Path]:
     return sorted(found)
 
 
-def _is_manifest(path: Path) -> bool:
+def is_manifest_file(path: Path) -> bool:
     """Tell a manifest from somebody else's model.json, even when it is damaged."""
+    if any(path.parent.glob(f"layers/*/{LAYER}")):
+        return True
     try:
         with path.open("rb") as file:
             head = file.read(65536)
     except OSError:
         return False
+    return is_manifest(head)
+
+
+def is_manifest(head: bytes) -> bool:
+    """Tell by its beginning whether a file is, or was, the manifest of a stored model."""
     return b'"checksum"' in head or b'"build"' in head

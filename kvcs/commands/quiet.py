@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import tempfile
@@ -22,6 +23,7 @@ def quiet_start() -> None:
     """
     with stderr_held_back():
         import kvcs.keras_io  # noqa: F401
+    logging.getLogger("absl").setLevel(logging.ERROR)  # Keras' hints on legacy files
 
 
 @contextmanager

@@ -12,8 +12,10 @@ from kvcs.spec import (
     LayerEntry,
     LayerSpec,
     ModelSpec,
+    SharedLayer,
     StoredModel,
     SymbolicTensor,
+    TensorSpec,
     tensor_refs,
     walk,
 )
@@ -30,7 +32,7 @@ class Row:
         path: directory of the layer, from the model's root.
         class_name: its class.
         shapes: shapes of its outputs; None where they are not known.
-        parameters: number of elements of its weights.
+        parameters: number of elements of its weights, those of the layers in it included.
         trainable: how many of them training moves.
         inputs: the layers it is connected to, as `layer[call][output]`.
         shared: where the layer stands, when it stands elsewhere.
@@ -91,7 +93,7 @@ def show(operand: Model) -> Summary:
 
 def summary(stored: StoredModel, name: str) -> Summary:
     """Summarise a stored model."""
-    tensors = [tensor for _, layer in walk(stored.model) for tensor in layer.tensors.values()]
+    tensors = _tensors(stored.model)
     slots = [] if stored.optimizer is MISSING else list(stored.optimizer.values())
     return Summary(
         name=name,
@@ -108,6 +110,12 @@ def summary(stored: StoredModel, name: str) -> Summary:
     )
 
 
+def _tensors(layer: LayerSpec | SharedLayer) -> list[TensorSpec]:
+    if isinstance(layer, ModelSpec):
+        return [tensor for _, part in walk(layer) for tensor in part.tensors.values()]
+    return list(layer.tensors.values()) if isinstance(layer, LayerSpec) else []
+
+
 def _rows(model: ModelSpec, prefix: str, depth: int) -> Iterator[Row]:
     for entry in model.layers:
         path = f"{prefix}{entry.path}"
@@ -118,7 +126,7 @@ def _rows(model: ModelSpec, prefix: str, depth: int) -> Iterator[Row]:
 
 def _row(entry: LayerEntry, path: str, depth: int) -> Row:
     layer = entry.layer
-    tensors = list(layer.tensors.values()) if isinstance(layer, LayerSpec) else []
+    tensors = _tensors(layer)
     first: tuple[SymbolicTensor, ...] = entry.calls[0].outputs if entry.calls else ()
     return Row(
         depth=depth,

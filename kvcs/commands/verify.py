@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+
 from kvcs.commands.operand import Model, opened
+from kvcs.errors import DamageError
+from kvcs.tree.reader import Problem
 from kvcs.tree.verify import Report
 from kvcs.tree.verify import verify as verify_files
 
@@ -19,5 +23,9 @@ def verify(operand: Model) -> Report:
     Raises:
         OperandError: there is no such model.
     """
-    with opened(operand) as stored:
-        return verify_files(stored.files, stored.name)
+    try:
+        with opened(operand) as stored:
+            return verify_files(stored.files, stored.name)
+    except DamageError as error:  # something in it is no file, such as a symbolic link
+        problem = Problem(kind="invalid", path=".", layer="", message=str(error))
+        return Report(name=os.fspath(operand), files=0, problems=(problem,))

@@ -7,19 +7,19 @@ layer that two sub-models share. Whatever else there is is built by its class, t
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
 import keras
 
-from kvcs.errors import KvcsError, RestoreError
+from kvcs.errors import RestoreError
 from kvcs.keras_io.graph import call_all, resolve
 from kvcs.keras_io.serial import revive
 from kvcs.keras_io.words import reason
 from kvcs.names import snake_case
-from kvcs.renaming import live_config
+from kvcs.renaming import live_config, names_by_place
 from kvcs.spec import (
     MISSING,
     ClassRef,
@@ -38,6 +38,7 @@ class Builder:
         self.stored = stored
         self.safe_mode = safe_mode
         self.built: dict[str, Any] = {}
+        self.inner_names = names_by_place(stored.live_names)
 
     def build(self) -> Any:
         """Build the whole model."""
@@ -78,17 +79,16 @@ class Builder:
 
     def _config(self, layer: LayerSpec, path: str) -> dict[str, Value]:
         """Return the config as Keras gave it, but for the name."""
-        prefix = f"{path}#"
-        names = {
-            key[len(prefix) :]: name
-            for key, name in self.stored.live_names.items()
-            if key.startswith(prefix)
-        }
-        return live_config(dict(layer.config), names)
+        return live_config(dict(layer.config), self.inner_names.get(path, {}))
 
     def _instance(self, layer: LayerSpec, path: str, name: str) -> Any:
         """Let Keras build a layer from its class and config."""
         cls = self._class(layer.cls)
+        if self.safe_mode and _holds_code(layer.config):
+            raise RestoreError(
+                "its config holds a lambda, and loading it runs code from the model. If you trust "
+                "it, load it with safe_mode=False (--unsafe on the command line)"
+            )
         own_from_config = not _has_default_from_config(cls)
         config = revive(self._config(layer, path), keras_form=own_from_config)
         config = {"name": name, **config}
@@ -119,9 +119,10 @@ class Builder:
             if found:
                 return found
         raise RestoreError(
-            f"class {ref.name!r} (module {ref.module}) is not known here: pass "
+            f"its class is not known here (it was defined in module {ref.module!r}): pass "
             f"custom_objects={{{ref.name!r}: {ref.name}}}, or register it with "
-            "@keras.saving.register_keras_serializable"
+            "@keras.saving.register_keras_serializable and import its module first (--import "
+            "MODULE on the command line)"
         )
 
     def _sequence(self, model: ModelSpec, path: str, name: str) -> Any:
@@ -174,13 +175,26 @@ def _accepts(cls: Any, argument: str) -> bool:
     )
 
 
+def _holds_code(value: Value) -> bool:
+    """Tell whether a serialised lambda is anywhere inside."""
+    if isinstance(value, Mapping):
+        return value.get("class_name") == "__lambda__" or any(map(_holds_code, value.values()))
+    return isinstance(value, list | tuple) and any(map(_holds_code, value))
+
+
 @contextmanager
 def explained(path: str, cls: ClassRef) -> Iterator[None]:
     """Turn what Keras says of a layer it cannot build into a sentence with the place."""
+    what = f"layer {path!r}" if path else "the model"
     try:
         yield
-    except KvcsError:
+    except _PlacedError:
         raise
+    except RestoreError as error:
+        raise _PlacedError(f"{what} ({cls.name}) cannot be built: {error}") from error
     except Exception as error:
-        what = f"layer {path!r}" if path else "the model"
-        raise RestoreError(f"{what} ({cls.name}) cannot be built: {reason(error)}") from error
+        raise _PlacedError(f"{what} ({cls.name}) cannot be built: {reason(error)}") from error
+
+
+class _PlacedError(RestoreError):
+    """An error that names its place already, on its way out through the containers."""

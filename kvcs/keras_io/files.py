@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 from collections.abc import Mapping
 from typing import Any
 
+import h5py
 import keras
 
 from kvcs.errors import RestoreError
 from kvcs.keras_io.words import reason
+
+# What Keras 3.6 to 3.15 say of a custom class or function that is not given.
+_UNKNOWN = re.compile(r"Could not (?:locate|deserialize) (?:class|function) '([^']*)'")
+
+# A legacy .h5 file names losses by these words, and Keras 3 looks for classes of that name.
+_ALIASES = {
+    "mse": keras.losses.mean_squared_error,
+    "mae": keras.losses.mean_absolute_error,
+    "mape": keras.losses.mean_absolute_percentage_error,
+    "msle": keras.losses.mean_squared_logarithmic_error,
+}
 
 
 def load_file(
@@ -24,9 +37,22 @@ def load_file(
     Raises:
         RestoreError: Keras cannot load it; the text says why in one line.
     """
+    legacy = h5py.is_hdf5(path)
+    if not (legacy or zipfile.is_zipfile(path)):
+        raise RestoreError(f"{path} is no file that Keras wrote, or it is damaged")
     try:
         return keras.models.load_model(
-            path, custom_objects=custom_objects, compile=compile, safe_mode=safe_mode
+            path,
+            custom_objects={**(_ALIASES if legacy else {}), **(custom_objects or {})},
+            compile=compile,
+            safe_mode=safe_mode,
         )
-    except (ValueError, TypeError, OSError, KeyError, zipfile.BadZipFile) as error:
+    except Exception as error:  # a damaged file can make Keras, h5py or zipfile say anything
+        unknown = _UNKNOWN.search(str(error))
+        if unknown:
+            raise RestoreError(
+                f"{path} needs the custom class or function {unknown[1]!r}, which is not known "
+                f"here: pass custom_objects={{{unknown[1]!r}: {unknown[1]}}}, or register it and "
+                "import its module first (--import MODULE on the command line)"
+            ) from error
         raise RestoreError(f"Keras cannot load {path}: {reason(error)}") from error

@@ -13,8 +13,10 @@ from kvcs.keras_io.serial import portable, revive
 from kvcs.keras_io.survey import Place, weight_paths
 from kvcs.keras_io.values import Contents, assign, check_same
 from kvcs.keras_io.words import reason
-from kvcs.renaming import canonical_config, live_config
+from kvcs.renaming import canonical_config, live_config, names_by_place
 from kvcs.spec import MISSING, Missing, StoredModel, TensorSpec, Value
+
+TRAINING = "training.json"  # how live names refer to it
 
 
 def described_training(model: Any) -> tuple[dict[str, Value] | Missing, dict[str, str]]:
@@ -34,7 +36,7 @@ def described_training(model: Any) -> tuple[dict[str, Value] | Missing, dict[str
             "give named, registered functions instead of lambdas and objects"
         ) from error
     described, names = canonical_config(described)
-    return described, {f"training.json#{pointer}": name for pointer, name in names.items()}
+    return described, {f"{TRAINING}#{pointer}": name for pointer, name in names.items()}
 
 
 def compile_as_it_was(model: Any, root: Place, stored: StoredModel, contents: Contents) -> None:
@@ -44,14 +46,10 @@ def compile_as_it_was(model: Any, root: Place, stored: StoredModel, contents: Co
         RestoreError: a custom loss, metric or optimizer is not given, or the optimizer has
             other variables.
     """
-    names = {
-        key.partition("#")[2]: name
-        for key, name in stored.live_names.items()
-        if key.startswith("training.json#")
-    }
     assert stored.training is not MISSING
-    config = revive(live_config(dict(stored.training), names), keras_form=True)
+    names = names_by_place(stored.live_names).get(TRAINING, {})
     try:
+        config = revive(live_config(dict(stored.training), names), keras_form=True)
         if type(model).compile is keras.Model.compile:
             model.compile(**keras.saving.deserialize_keras_object(config))
         else:

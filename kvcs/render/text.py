@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from kvcs.commands.show import Row, Summary
-from kvcs.tree.digests import Digests
-from kvcs.tree.verify import Report
+if TYPE_CHECKING:
+    from kvcs.commands.show import Row, Summary
+    from kvcs.tree.digests import Digests
+    from kvcs.tree.verify import Report
 
 UNITS = ("B", "kB", "MB", "GB", "TB")
 
@@ -46,7 +49,8 @@ def summary(found: Summary) -> RenderableType:
     frozen = found.parameters - found.trainable
     lines: list[RenderableType] = [
         Text(
-            f"{plain(found.name)}: {found.class_name} ({found.build}), Keras {found.keras_version}"
+            f"{plain(found.name)}: {plain(found.class_name)} ({found.build}), "
+            f"Keras {plain(found.keras_version)}"
         ),
         table,
         Text(f"Parameters: {found.parameters:,} ({size(found.size)})"),
@@ -69,7 +73,10 @@ def _cells(row: Row) -> tuple[Text, ...]:
 
 
 def _optimizer(found: Summary) -> str:
-    return f", with {found.optimizer:,} values of optimizer state" if found.optimizer else ""
+    if not found.optimizer:
+        return ""
+    values = "value" if found.optimizer == 1 else "values"
+    return f", with {found.optimizer:,} {values} of optimizer state"
 
 
 def report(found: Report) -> RenderableType:
@@ -92,6 +99,11 @@ def digests(found: Digests) -> RenderableType:
     )
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        raise  # rich's own would exit with 1, which says that damage was found
+
+
 def console(*, stderr: bool = False) -> Console:
     """Return the console: coloured only on a terminal, `NO_COLOR` honoured, nothing guessed."""
-    return Console(stderr=stderr, highlight=False, markup=False, emoji=False, soft_wrap=False)
+    return _Console(stderr=stderr, highlight=False, markup=False, emoji=False, soft_wrap=False)

@@ -12,7 +12,7 @@ from kvcs.repo.committing import commit_directories
 from kvcs.repo.history import Version, read_history
 from kvcs.repo.objects import ObjectReader
 from kvcs.repo.place import Place, find_place
-from kvcs.repo.program import WRITING, GitProgram
+from kvcs.repo.program import WRITING, GitProgram, decode
 from kvcs.repo.revision import RevisionTree, read_revision, resolve_commit
 
 
@@ -104,6 +104,17 @@ class Repository:
         if commit_directories(self._git, self._place, directories, message, trailers):
             return self.resolve("HEAD")
         return None
+
+    def directories_with(self, name: str) -> list[Path]:
+        """Return the directories that hold, or held in the index, a file of that name.
+
+        Those that git ignores, and those of other repositories inside this one, are left out.
+        """
+        if self.top is None:
+            return []
+        listed = ("--cached", "--others", "--exclude-standard", "--deduplicate", "-z")
+        done = self._git.check("ls-files", *listed, "--full-name", "--", f":(top,glob)**/{name}")
+        return sorted(self.top / decode(path).rpartition("/")[0] for path in done.records)
 
     def tag(self, name: str) -> None:
         """Name the commit that HEAD is at, with a lightweight tag.

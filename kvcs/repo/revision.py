@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
@@ -210,10 +211,10 @@ def _no_revision(git: GitProgram, revision: str) -> RepositoryError:
 def _no_path(place: Place, spec: Spec) -> RepositoryError:
     where = f"revision '{spec.revision}'" if spec.revision else "the index"
     missing = f"There is no directory '{spec.path}' in {where}"
-    if place.top and (place.top / spec.path).exists():
+    if place.top and os.path.lexists(place.top / spec.path):
         todo = "is not committed there" if spec.revision else "was never added to it"
         return RepositoryError(f"{missing}; it exists in the working tree, but {todo}.")
-    if place.prefix and (place.start / spec.path).exists():
+    if place.prefix and os.path.lexists(place.start / spec.path):
         return RepositoryError(f"{missing}; did you mean '{spec.revision}:./{spec.path}'?")
     return RepositoryError(f"{missing}.")
 

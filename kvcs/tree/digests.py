@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from kvcs import canon
 from kvcs.checksum import PREFIX, sha256
-from kvcs.spec import MISSING, LayerEntry, LayerSpec, ModelSpec, StoredModel, walk
+from kvcs.spec import MISSING, LayerEntry, LayerSpec, ModelSpec, StoredModel, TensorSpec, walk
 from kvcs.tree import schema
 
 
@@ -19,7 +20,7 @@ class Digests:
         architecture: classes, configs and connections.
         weights: every weight and asset, by its place.
         state: random seeds and other transient state, and the optimizer's variables.
-        whole: all of these and the arguments of `compile()`.
+        whole: all of these, what is trainable, and the arguments of `compile()`.
     """
 
     architecture: str
@@ -32,21 +33,21 @@ def digests(stored: StoredModel) -> Digests:
     """Compute the digests of a stored model."""
     architecture = _digest(_architecture(stored.model))
     weights = _digest(
-        [
-            [place, _tensors(layer), dict(layer.tied), dict(layer.assets)]
+        {
+            place: [_tensors(layer.tensors), dict(layer.tied), dict(layer.assets)]
             for place, layer in walk(stored.model)
-        ]
+            if layer.tensors or layer.tied or layer.assets
+        }
     )
     state = _digest(
         [
             schema.state_to_json(stored.state),
-            None
-            if stored.optimizer is MISSING
-            else {name: tensor.sha256 for name, tensor in stored.optimizer.items()},
+            None if stored.optimizer is MISSING else _tensors(stored.optimizer),
         ]
     )
     training = None if stored.training is MISSING else canon.encode_schema(dict(stored.training))
-    whole = _digest([architecture, weights, state, training])
+    flags = [[place, _flags(layer)] for place, layer in walk(stored.model)]
+    whole = _digest([architecture, weights, state, training, flags])
     return Digests(architecture=architecture, weights=weights, state=state, whole=whole)
 
 
@@ -54,8 +55,14 @@ def _digest(value: Any) -> str:
     return PREFIX + sha256([canon.dumps(value)])
 
 
-def _tensors(layer: LayerSpec) -> dict[str, str]:
-    return {name: tensor.sha256 for name, tensor in layer.tensors.items()}
+def _tensors(tensors: Mapping[str, TensorSpec]) -> dict[str, list[str]]:
+    # The file tells bits; which of the 8-bit floats they are stands in its description.
+    return {name: [tensor.dtype, tensor.sha256] for name, tensor in tensors.items()}
+
+
+def _flags(layer: LayerSpec) -> Any:
+    trainable = {name: tensor.trainable for name, tensor in layer.tensors.items()}
+    return [trainable, list(layer.frozen), {key: dict(given) for key, given in layer.extra.items()}]
 
 
 def _architecture(layer: LayerSpec) -> Any:

@@ -65,26 +65,31 @@ class Walk:
 
     Attributes:
         known: the paths met so far.
+        unread: directories of which nothing is known, for what describes them cannot be read.
     """
 
     def __init__(self, files: Files, report: Callable[[Problem], None]) -> None:
         self.files = files
         self.report = report
         self.known: set[str] = set()
+        self.unread: set[str] = set()
 
     def model(self) -> StoredModel | None:
         """Read the whole model; None when its manifest cannot be read."""
         manifest = self._json(MANIFEST, "", None, schema.manifest_from_json)
         if manifest is None:
             return None
-        parts = {
-            path: self._json(path, "", digest, _PARTS[path])
-            for path, digest in manifest.files.items()
-            if path in _PARTS
-        }
-        for path in sorted(set(manifest.files) - set(_PARTS)):
-            self._problem("invalid", MANIFEST, "", f"lists {path}, which the format does not know")
-        return StoredModel(
+        parts = {}
+        for path, digest in manifest.files.items():
+            if path not in _PARTS:
+                message = f"lists {path}, which the format does not know"
+                self._problem("invalid", MANIFEST, "", message)
+                continue
+            read, below = _PARTS[path]
+            parts[path] = self._json(path, "", digest, read)
+            if parts[path] is None and below:
+                self.unread.add(below)
+        stored = StoredModel(
             model=self._layers(manifest, ""),
             name=manifest.name,
             keras_version=manifest.keras_version,
@@ -93,6 +98,9 @@ class Walk:
             optimizer=_or(parts.get(OPTIMIZER), MISSING),
             live_names=manifest.live_names,
         )
+        for path, (layer, _) in [*tensors(stored), *assets(stored)]:
+            self._meet(path, layer)
+        return stored
 
     def _layers(self, manifest: schema.Manifest, prefix: str) -> ModelSpec:
         entries = []
@@ -110,29 +118,49 @@ class Walk:
         if line.shared:
             return SharedLayer(path=line.shared)
         place = prefix + line.path
-        if f"{place}/{MANIFEST}" in self.files:
-            manifest = self._json(
-                f"{place}/{MANIFEST}", place, line.sha256, schema.manifest_from_json
-            )
-            return None if manifest is None else self._layers(manifest, f"{place}/")
-        return self._json(f"{place}/{LAYER}", place, line.sha256, schema.layer_from_json)
+        if self._is_model(place, line.sha256):
+            path = f"{place}/{MANIFEST}"
+            manifest = self._json(path, place, line.sha256, schema.nested_from_json)
+            if manifest is not None:
+                return self._layers(manifest, f"{place}/")
+        else:
+            layer = self._json(f"{place}/{LAYER}", place, line.sha256, schema.layer_from_json)
+            if layer is not None:
+                return layer
+        self.unread.add(f"{place}/")
+        return None
+
+    def _is_model(self, place: str, digest: str) -> bool:
+        """Tell a nested model from a layer, by which file is there, even after an accident."""
+        model, layer = f"{place}/{MANIFEST}", f"{place}/{LAYER}"
+        if model in self.files and layer in self.files:  # one of them is extra
+            return sha256([self.files[model]]) == digest
+        if model in self.files or layer in self.files:
+            return model in self.files
+        return any(path.startswith(f"{place}/layers/") for path in self.files)
 
     def _json(
         self, path: str, layer: str, digest: str | None, read: Callable[[Any], T]
     ) -> T | None:
-        self.known.add(path)
+        self._meet(path, layer)
         data = self._bytes(path, layer)
         if data is None:
             return None
-        if digest is not None and sha256([data]) != digest:
+        altered = digest is not None and sha256([data]) != digest
+        if altered:
             self._problem("altered", path, layer, "altered: its SHA-256 is not the recorded one")
         try:
             return read(canon.loads(data))
-        except NewerFormatError:
-            raise
         except FormatError as error:
+            if isinstance(error, NewerFormatError) and not altered:
+                raise
             self._problem("invalid", path, layer, str(error))
             return None
+
+    def _meet(self, path: str, layer: str) -> None:
+        if path in self.known:
+            self._problem("invalid", path, layer, "two parts of the model stand here")
+        self.known.add(path)
 
     def _bytes(self, path: str, layer: str) -> bytes | None:
         try:
@@ -143,13 +171,11 @@ class Walk:
 
     def check_tensor(self, path: str, layer: str, tensor: TensorSpec) -> bytes | None:
         """Read one tensor's file and check it; None when it cannot be used."""
-        self.known.add(path)
         data = self._bytes(path, layer)
         if data is None:
             return None
         if sha256([data]) == tensor.sha256:
-            header = _header(data)
-            if header is not None and header.shape == tensor.shape:
+            if _described(data) == (npy.STORED[tensor.dtype], tensor.shape):
                 return data
             self._problem("invalid", path, layer, "not the array that its layer describes")
         elif _is_short(data, tensor):
@@ -162,7 +188,6 @@ class Walk:
 
     def check_asset(self, path: str, layer: str, digest: str) -> bytes | None:
         """Read one asset and check it; None when it cannot be used."""
-        self.known.add(path)
         data = self._bytes(path, layer)
         if data is not None and sha256([data]) != digest:
             self._problem("altered", path, layer, "altered: its SHA-256 is not the recorded one")
@@ -173,10 +198,11 @@ class Walk:
         self.report(Problem(kind=kind, path=path, layer=layer, message=message))
 
 
-_PARTS: dict[str, Callable[[Any], Any]] = {
-    TRAINING: schema.training_from_json,
-    STATE: schema.state_from_json,
-    OPTIMIZER: schema.tensors_from_json,
+# What reads a file beside the manifest, and the directory whose files it describes.
+_PARTS: dict[str, tuple[Callable[[Any], Any], str]] = {
+    TRAINING: (schema.training_from_json, ""),
+    STATE: (schema.state_from_json, "state/"),
+    OPTIMIZER: (schema.slots_from_json, "optimizer/"),
 }
 
 
@@ -184,11 +210,12 @@ def _or(value: Any, default: Any) -> Any:
     return default if value is None else value
 
 
-def _header(data: bytes) -> npy.Header | None:
+def _described(data: bytes) -> tuple[str, tuple[int, ...]] | None:
     try:
-        return npy.parse_header(data, len(data))
+        header = npy.parse_header(data, len(data))
     except FormatError:
         return None
+    return header.descr, header.shape
 
 
 def _is_short(data: bytes, tensor: TensorSpec) -> bool:
@@ -212,6 +239,15 @@ def tensors(stored: StoredModel) -> list[tuple[str, tuple[str, TensorSpec]]]:
     return found
 
 
+def assets(stored: StoredModel) -> list[tuple[str, tuple[str, str]]]:
+    """List every asset of the model: path, (layer, digest)."""
+    return [
+        (f"{place}/assets/{path}" if place else f"assets/{path}", (place, digest))
+        for place, layer in walk(stored.model)
+        for path, digest in layer.assets.items()
+    ]
+
+
 def read(files: Files, name: str) -> StoredModel:
     """Read a stored model; tensors are left where they are.
 
@@ -232,7 +268,7 @@ def read(files: Files, name: str) -> StoredModel:
     try:
         stored = Walk(files, _stopper(name)).model()
     except NewerFormatError as error:
-        raise error.within(f"{name}: ") from None
+        raise error.within(name) from None
     assert stored is not None, "the walk reports what it cannot read"
     return stored
 
@@ -253,11 +289,7 @@ class Contents(Mapping[str, Callable[[], npy.Array | bytes]]):
     def __init__(self, files: Files, stored: StoredModel, name: str) -> None:
         self._walk = Walk(files, _stopper(name))
         self._tensors = dict(tensors(stored))
-        self._assets = {
-            f"{place}/assets/{path}" if place else f"assets/{path}": (place, digest)
-            for place, layer in walk(stored.model)
-            for path, digest in layer.assets.items()
-        }
+        self._assets = dict(assets(stored))
 
     def __getitem__(self, path: str) -> Callable[[], npy.Array | bytes]:
         if path in self._tensors:

@@ -6,7 +6,8 @@ an error, so that what a reviewer sees is what kvcs uses. `docs/format.md` says 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -90,12 +91,17 @@ def layer_to_json(layer: LayerSpec) -> Json:
 
 def manifest_to_json(manifest: Manifest) -> Json:
     """Return what `model.json` holds, its checksum included."""
+    found = _body_to_json(manifest)
+    return {**found, "checksum": checksum(found)}
+
+
+def _body_to_json(manifest: Manifest) -> Json:
     model = manifest.model
     found = layer_to_json(model)
     found["format"] = FORMAT
     found["build"] = model.build
     found["layers"] = [_entry_to_json(entry) for entry in manifest.entries]
-    if model.build == "graph" or model.outputs is not None:
+    if model.build == "graph" or model.inputs is not None or model.outputs is not None:
         found["inputs"] = canon.encode(model.inputs)
         found["outputs"] = canon.encode(model.outputs)
     if manifest.name:
@@ -107,7 +113,6 @@ def manifest_to_json(manifest: Manifest) -> Json:
     if manifest.live_names:
         names = dict(manifest.live_names)
         found["live_names"] = {"checksum": sha256([canon.dumps(names)]), "names": names}
-    found["checksum"] = checksum(found)
     return found
 
 
@@ -219,6 +224,21 @@ class _address:  # noqa: N801  (reads as a statement: with _address(key))
             raise error.within(self.outer) from None
 
 
+def _check_written(value: Json, written: Json) -> None:
+    """Refuse another spelling of what was read: a set out of order, an empty list to be left out.
+
+    So one model has one form, and its checksums see all that a reader sees.
+    """
+    for key in sorted(value.keys() | written.keys()):
+        one, other = value.get(key, MISSING), written.get(key, MISSING)
+        if MISSING in (one, other) or _text(one) != _text(other):
+            raise FormatError("kvcs writes this in another way", address=key)
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, sort_keys=True)
+
+
 def _expect(value: Any, kind: Any) -> Any:
     kinds = kind if isinstance(kind, tuple) else (kind,)
     if isinstance(value, bool) and object not in kinds and bool not in kinds:
@@ -253,6 +273,10 @@ def _dict_of(read: Callable[[Any], T]) -> Callable[[Any], dict[str, T]]:
         return found
 
     return read_dict
+
+
+def _or_null(read: Callable[[Any], T]) -> Callable[[Any], T | None]:
+    return lambda value: None if value is None else read(value)
 
 
 def _string(value: Any) -> str:
@@ -298,12 +322,14 @@ def manifest_from_json(value: Any) -> Manifest:
     """
     found = _Object(value)
     version = found.take("format", int)
-    if version != FORMAT:
+    if version < FORMAT:
+        raise FormatError(f"expected format {FORMAT}, got {version}", address="format")
+    if version > FORMAT:
         raise NewerFormatError(
             f"the model is stored in format {version}, this kvcs reads format {FORMAT}; "
             "upgrade kvcs"
         )
-    if found.take("checksum", str) != _checked(value):
+    if found.take("checksum", str) not in _checksums(value):
         raise FormatError("the manifest was altered: its content does not match its checksum")
     model = ModelSpec(
         **_layer_fields(found),
@@ -317,26 +343,34 @@ def manifest_from_json(value: Any) -> Manifest:
         entries=found.parse("layers", _list_of(_entry)),
         name=found.parse("name", _string, ""),
         keras_version=found.parse("keras_version", _string, ""),
-        files=found.parse("files", _dict_of(_digest), {}),
+        files=found.parse("files", _digests_by_path, {}),
         live_names=found.parse("live_names", _live_names, {}),
     )
     found.done()
-    for path in manifest.files:
-        path_from_json(path)
     _check_places(manifest.entries)
+    _check_written(value, {**_body_to_json(manifest), "checksum": value["checksum"]})
     return manifest
 
 
-def _checked(value: Json) -> str:
+def nested_from_json(value: Any) -> Manifest:
+    """Read the `model.json` of a model inside another one."""
+    for key in ("files", "keras_version", "live_names", "name"):
+        if key in _expect(value, dict):
+            raise FormatError("stands in the outermost manifest only", address=key)
+    return manifest_from_json(value)
+
+
+def _checksums(value: Json) -> Container[str]:
+    """Return the checksums that are right: any, where the readers below will complain."""
     try:
-        return checksum(value)
-    except (KeyError, TypeError, AttributeError):  # a shape the readers below will complain about
-        return ""
+        return [checksum(value)]
+    except (KeyError, TypeError, AttributeError):
+        return [value["checksum"]]
 
 
 def _check_places(entries: tuple[EntryLine, ...]) -> None:
     names = [entry.name for entry in entries]
-    places = [entry.path.lower() for entry in entries]
+    places = [entry.path.casefold() for entry in entries]
     for kind, given in (("name", names), ("path", places)):
         if len(set(given)) < len(given):
             twice = next(one for one in given if given.count(one) > 1)
@@ -386,14 +420,11 @@ def _call(value: Any) -> Call:
 
 def _symbolic(value: Any) -> SymbolicTensor:
     found = _Object(value)
-    shape = found.take("shape", (list, type(None)))
     tensor = SymbolicTensor(
-        shape=None if shape is None else tuple(shape), dtype=found.take("dtype", str)
+        shape=found.parse("shape", _or_null(_list_of(_or_null(_natural)))),
+        dtype=found.take("dtype", str),
     )
     found.done()
-    for size in shape or ():
-        if size is not None:
-            _natural(size)
     return tensor
 
 
@@ -413,6 +444,7 @@ def layer_from_json(value: Any) -> LayerSpec:
     found = _Object(value)
     layer = LayerSpec(**_layer_fields(found))
     found.done()
+    _check_written(value, layer_to_json(layer))
     return layer
 
 
@@ -422,21 +454,31 @@ def _layer_fields(found: _Object) -> Json:
         name=found.take("class_name", str),
         registered_name=found.take("registered_name", (str, type(None))),
     )
+    tensors = found.parse("tensors", tensors_from_json)
     return {
         "cls": cls,
         "config": found.parse("config", _config),
         "build_config": found.parse("build_config", canon.decode, MISSING)
         if "build_config" in found.left
         else MISSING,
-        "tensors": found.parse("tensors", tensors_from_json),
+        "tensors": tensors,
         "tied": found.parse("tied", _dict_of(path_from_json), {}),
-        "extra": found.parse("extra", _dict_of(_dict_of(_string)), {}),
+        "extra": found.parse("extra", _dict_of(_dict_of(_one_of(tensors))), {}),
         "frozen": found.parse("frozen", _list_of(_string), ()),
-        "assets": found.parse("assets", _assets, {}),
+        "assets": found.parse("assets", _digests_by_path, {}),
     }
 
 
-def _assets(value: Any) -> dict[str, str]:
+def _one_of(tensors: Container[str]) -> Callable[[Any], str]:
+    def read_name(value: Any) -> str:
+        if _string(value) not in tensors:
+            raise FormatError(f"no tensor of the layer is called {value!r}")
+        return str(value)
+
+    return read_name
+
+
+def _digests_by_path(value: Any) -> dict[str, str]:
     found = _dict_of(_digest)(value)
     for path in found:
         path_from_json(path)
@@ -445,7 +487,24 @@ def _assets(value: Any) -> dict[str, str]:
 
 def tensors_from_json(value: Any) -> dict[str, TensorSpec]:
     """Read the descriptions of tensors by name."""
-    return _dict_of(_tensor)(value)
+    return _tensors(value, "")
+
+
+def slots_from_json(value: Any) -> dict[str, TensorSpec]:
+    """Read `optimizer/index.json`: the optimizer's variables by name."""
+    found = tensors_from_json(value)
+    _check_written(value, tensors_to_json(found))
+    return found
+
+
+def _tensors(value: Any, below: str) -> dict[str, TensorSpec]:
+    found = _dict_of(_tensor)(value)
+    for name, tensor in found.items():
+        file = f"{below}{name}.npy"
+        if tensor.file != file:
+            address = f"[{name!r}].file"
+            raise FormatError(f"expected {file!r}, got {tensor.file!r}", address=address)
+    return found
 
 
 def _tensor(value: Any) -> TensorSpec:
@@ -459,9 +518,9 @@ def _tensor(value: Any) -> TensorSpec:
     )
     found.done()
     if tensor.dtype not in npy.STORED:
-        raise FormatError(f"unknown dtype {tensor.dtype!r}")
-    if not tensor.file.endswith(".npy"):
-        raise FormatError(f"expected the path of a .npy file, got {tensor.file!r}")
+        raise FormatError(f"unknown dtype {tensor.dtype!r}", address="dtype")
+    with _address("shape"):
+        npy.check_shape(npy.STORED[tensor.dtype], tensor.shape)
     return tensor
 
 
@@ -470,12 +529,15 @@ def state_from_json(value: Any) -> StateSpec:
     found = _Object(value)
     state = StateSpec(
         seeds=found.parse("seeds", _dict_of(_list_of(_integer))),
-        tensors=found.parse("tensors", tensors_from_json, {}),
+        tensors=found.parse("tensors", lambda tensors: _tensors(tensors, "state/"), {}),
     )
     found.done()
+    _check_written(value, state_to_json(state))
     return state
 
 
 def training_from_json(value: Any) -> dict[str, Value]:
     """Read `training.json`: the arguments of `compile()`."""
-    return _config(value)
+    found = _config(value)
+    _check_written(value, canon.encode_schema(found))
+    return found

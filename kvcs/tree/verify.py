@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kvcs.errors import NewerFormatError, NotAModelError
-from kvcs.spec import walk
-from kvcs.tree.reader import Files, Problem, Walk, tensors
+from kvcs.tree.reader import Files, Problem, Walk, assets, tensors
 from kvcs.tree.writer import MANIFEST
 
 
@@ -42,21 +41,20 @@ def verify(files: Files, name: str) -> Report:
     try:
         stored = reading.model()
     except NewerFormatError as error:
-        raise error.within(f"{name}: ") from None
+        raise error.within(name) from None
     if stored is not None:
         for path, (layer, tensor) in tensors(stored):
             reading.check_tensor(path, layer, tensor)
-        for layer, spec in walk(stored.model):
-            for asset, digest in spec.assets.items():
-                place = f"{layer}/" if layer else ""
-                reading.check_asset(f"{place}assets/{asset}", layer, digest)
-        problems += _extra(files, reading.known)
+        for path, (layer, digest) in assets(stored):
+            reading.check_asset(path, layer, digest)
+        problems += _extra(reading)
     ordered = sorted(problems, key=lambda problem: (problem.path, problem.kind))
     return Report(name=name, files=len(files), problems=tuple(ordered))
 
 
-def _extra(files: Files, known: set[str]) -> list[Problem]:
-    homes = {path.rpartition("/")[0] for path in known if path.endswith(".json")}
+def _extra(reading: Walk) -> list[Problem]:
+    homes = {path.rpartition("/")[0] for path in reading.known if path.endswith(".json")}
+    unread = tuple(reading.unread)
     return [
         Problem(
             kind="extra",
@@ -64,8 +62,8 @@ def _extra(files: Files, known: set[str]) -> list[Problem]:
             layer=_home(path, homes),
             message="extra: the model does not list it",
         )
-        for path in files
-        if path not in known
+        for path in reading.files
+        if path not in reading.known and not path.startswith(unread)
     ]
 
 

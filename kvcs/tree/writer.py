@@ -8,7 +8,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from kvcs import canon, npy
 from kvcs.checksum import sha256
-from kvcs.errors import SaveError
+from kvcs.errors import FormatError, SaveError
 from kvcs.spec import MISSING, LayerSpec, ModelSpec, StoredModel, TensorSpec
 from kvcs.tree import schema
 
@@ -34,23 +34,39 @@ def files(stored: StoredModel, contents: Contents) -> Iterator[File]:
             file from the model's root.
 
     Raises:
-        SaveError: an array has a dtype that cannot be stored.
+        SaveError: an array has a dtype that cannot be stored, or a file would not be read back.
     """
+    known: set[str] = set()
+    for path, parts in _files(stored, contents):
+        if path in known:
+            raise SaveError(f"two parts of the model would stand in {path}")
+        known.add(path)
+        yield path, parts
+
+
+def _files(stored: StoredModel, contents: Contents) -> Iterator[File]:
     digests: dict[str, str] = {}
     if stored.training is not MISSING:
         training = canon.encode_schema(dict(stored.training))
-        yield _json(TRAINING, training, digests)
+        yield _json(TRAINING, training, schema.training_from_json, digests)
     if stored.state:
         tensors = yield from _tensors(stored.state.tensors, contents, "")
-        yield _json(STATE, schema.state_to_json(replace(stored.state, tensors=tensors)), digests)
+        state = schema.state_to_json(replace(stored.state, tensors=tensors))
+        yield _json(STATE, state, schema.state_from_json, digests)
     if stored.optimizer is not MISSING:
         slots = yield from _tensors(stored.optimizer, contents, "optimizer/")
-        yield _json(OPTIMIZER, schema.tensors_to_json(slots), digests)
+        index = schema.tensors_to_json(slots)
+        yield _json(OPTIMIZER, index, schema.slots_from_json, digests)
     yield from _model(stored.model, contents, "", digests, stored)
 
 
-def _json(path: str, value: Any, digests: dict[str, str]) -> File:
-    data = canon.dumps(value)
+def _json(path: str, value: Any, read: Callable[[Any], Any], digests: dict[str, str]) -> File:
+    """Lay out a file, and read it back: nothing is written that could not be read."""
+    try:
+        data = canon.dumps(value)
+        read(canon.loads(data))
+    except (FormatError, ValueError) as error:
+        raise SaveError(f"{path} cannot be stored: {error}") from error
     digests[path] = sha256([data])
     return path, [data]
 
@@ -71,7 +87,8 @@ def _model(
             line = replace(line, sha256=digests[below + MANIFEST])
         elif isinstance(entry.layer, LayerSpec):
             layer = yield from _own(entry.layer, contents, below)
-            yield _json(below + LAYER, schema.layer_to_json(layer), digests)
+            described = schema.layer_to_json(layer)
+            yield _json(below + LAYER, described, schema.layer_from_json, digests)
             line = replace(line, sha256=digests[below + LAYER])
         else:
             line = replace(line, shared=entry.layer.path)
@@ -87,7 +104,8 @@ def _model(
         else {},
         live_names=root.live_names if root else {},
     )
-    yield _json(prefix + MANIFEST, schema.manifest_to_json(manifest), digests)
+    read = schema.manifest_from_json if root else schema.nested_from_json
+    yield _json(prefix + MANIFEST, schema.manifest_to_json(manifest), read, digests)
 
 
 def _own(layer: L, contents: Contents, prefix: str) -> Generator[File, None, L]:

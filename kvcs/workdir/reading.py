@@ -1,0 +1,121 @@
+"""A directory, read as a stored model."""
+
+from __future__ import annotations
+
+import os
+import sys
+import weakref
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import BinaryIO
+
+from kvcs.errors import DamageError, OperandError
+from kvcs.workdir.staging import heal, open_directory, real
+
+
+class Directory(Mapping[str, bytes]):
+    """The files below a directory, from POSIX path to content, each read when it is asked for.
+
+    The directory is listed once, at first use. When `replace` exchanges it afterwards, further
+    reads fail: no reader gets one file of the old model and one of the new.
+
+    Raises:
+        OperandError: there is no such directory, or it cannot be read.
+        DamageError: it holds a symbolic link, a device or the like.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def __getitem__(self, path: str) -> bytes:
+        with self._place(path) as place, open_file(place) as file:
+            return file.read()
+
+    def __contains__(self, path: object) -> bool:
+        return path in self._paths
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._paths)
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    def size(self, path: str) -> int:
+        """Return the size of a file in bytes."""
+        with self._place(path) as place:
+            return place.lstat().st_size
+
+    @contextmanager
+    def _place(self, path: str) -> Iterator[Path]:
+        if path not in self._paths:
+            raise KeyError(path)
+        with _reading(self.root / path):
+            try:
+                yield self.root / path
+            finally:  # also after an error: that the file is gone is then the smaller truth
+                self._check_same()
+
+    @cached_property
+    def _paths(self) -> dict[str, None]:
+        with _reading(self.root):
+            heal(real(self.root))
+            if not self.root.exists():
+                raise OperandError(f"{self.root}: no such directory")
+            if not self.root.is_dir():
+                raise OperandError(f"{self.root} is a file, not the directory of a model")
+            self._status = self._hold()
+            paths = dict.fromkeys(sorted(self._list()))
+            self._check_same()
+        return paths
+
+    def _hold(self) -> os.stat_result:
+        if sys.platform == "win32":
+            return self.root.stat()
+        # Kept open, for the inode number of a removed directory soon belongs to another one.
+        fd = open_directory(self.root)
+        weakref.finalize(self, os.close, fd)
+        return os.fstat(fd)
+
+    def _check_same(self) -> None:
+        if not os.path.samestat(self._status, self.root.stat()):
+            raise OperandError(f"{self.root} was replaced while it was read; try again")
+
+    def _list(self) -> Iterator[str]:
+        for path, regular in walk(self.root):
+            if not regular:
+                raise DamageError(
+                    f"{self.root / path} is neither a file nor a directory, and a stored model "
+                    "has no links or devices; remove it"
+                )
+            yield path
+
+
+@contextmanager
+def _reading(place: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        where = error.filename or place  # perhaps a directory somewhere below
+        raise OperandError(f"could not read {where}: {error.strerror}") from error
+
+
+def walk(directory: Path, prefix: str = "") -> Iterator[tuple[str, bool]]:
+    """Yield the path of all below that is no directory, and whether it is a regular file."""
+    with os.scandir(directory) as entries:
+        found = sorted(entries, key=lambda entry: entry.name)
+    for entry in found:
+        if entry.is_dir(follow_symlinks=False):
+            yield from walk(Path(entry.path), f"{prefix}{entry.name}/")
+        else:
+            yield prefix + entry.name, entry.is_file(follow_symlinks=False)
+
+
+def open_file(place: Path) -> BinaryIO:
+    """Open a file to read it, and no link to one."""
+
+    def opener(name: str, flags: int) -> int:
+        return os.open(name, flags | getattr(os, "O_NOFOLLOW", 0))
+
+    return open(place, "rb", opener=opener)
