@@ -54,22 +54,16 @@ OBJECT_KEYS = frozenset(
 # Characters that change how a line looks without being seen, or end it: C1 controls, zero-width
 # and bidirectional marks, line separators, the byte order mark, lone surrogates. A fixed list,
 # for the categories of Unicode move with the version of Python.
-_INVISIBLE = re.compile(
+INVISIBLE = re.compile(
     "[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]"
 )
-
-
-# A list of numbers, booleans and nulls, as json.dumps lays it out. A line break stands nowhere
-# else: inside strings it is escaped.
-_PLAIN_LIST = re.compile(r"\[\n +((?:[^\[\]{}\"\n]+,\n +)*[^\[\]{}\"\n]+)\n *\]")
 
 # Two lone surrogates that JSON, escaped side by side, reads as one character.
 _SURROGATE_PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 
 
-def _on_one_line(found: re.Match[str]) -> str:
-    items = re.split(r",\n +", found[1])
-    return f"[{', '.join(items)}]" if len(items) <= MAX_ON_ONE_LINE else found[0]
+# What is neither an object nor a list.
+_ATOM = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 
 
 def dumps(value: Any) -> bytes:
@@ -79,15 +73,30 @@ def dumps(value: Any) -> bytes:
         ValueError: something that would not come back: NaN, an infinity, an int of thousands of
             digits, text with a pair of surrogates.
     """
-    text = json.dumps(
-        value, ensure_ascii=False, allow_nan=False, sort_keys=True, indent=2, separators=(",", ": ")
-    )
+    text = _laid_out(value, "\n")
     pair = _SURROGATE_PAIR.search(text)
     if pair is not None:
         raise ValueError(f"text with a pair of surrogates: {pair[0]!r}")
-    text = _PLAIN_LIST.sub(_on_one_line, text)
-    text = _INVISIBLE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    text = INVISIBLE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
     return text.encode() + b"\n"
+
+
+def _laid_out(value: Any, line: str) -> str:
+    """Return a value as text; `line` is a line break and the indentation of what it stands in."""
+    inner = f"{line}  "
+    if isinstance(value, dict) and value:
+        items = [f"{_ATOM.encode(key)}: {_laid_out(value[key], inner)}" for key in sorted(value)]
+        return f"{{{inner}{f',{inner}'.join(items)}{line}}}"
+    if isinstance(value, list) and value:
+        items = [_laid_out(item, inner) for item in value]
+        if len(value) <= MAX_ON_ONE_LINE and not any(map(_is_long, value)):
+            return f"[{', '.join(items)}]"
+        return f"[{inner}{f',{inner}'.join(items)}{line}]"
+    return _ATOM.encode(value)
+
+
+def _is_long(value: Any) -> bool:
+    return isinstance(value, str | list | dict)
 
 
 def loads(data: bytes) -> Any:

@@ -259,6 +259,44 @@ def mixed_precision() -> keras.Model:
     )
 
 
+@case(lambda: floats(4, 5, 3))
+def models_inside_layers() -> keras.Model:
+    """Wrapped models: what they own is found although no attribute leads to their layers."""
+    inner_input = keras.Input((3,))
+    x = layers.Dense(4)(inner_input)
+    inner = keras.Model(inner_input, layers.Dense(3, name="out")(x))
+    row = keras.Sequential([layers.Dense(3), layers.BatchNormalization()])
+    inputs = keras.Input((5, 3))
+    x = layers.TimeDistributed(inner)(inputs)
+    return keras.Model(inputs, layers.TimeDistributed(row)(x))
+
+
+@case(lambda: floats(2, 5, 3))
+def stateful() -> keras.Model:
+    model = keras.Sequential(
+        [keras.Input((5, 3), batch_size=2), layers.LSTM(2, stateful=True), layers.Dense(1)]
+    )
+    model(floats(2, 5, 3))
+    return model
+
+
+class Letters(layers.Layer):
+    """Attributes that some file systems cannot tell apart."""
+
+    def build(self, shape: Any) -> None:
+        self.w = self.add_weight(shape=(3,), name="w")
+        self.W = self.add_weight(shape=(3,), name="W")
+        self._w = {"a": self.add_weight(shape=(3,)), "A": self.add_weight(shape=(3,))}
+
+    def call(self, x: Any) -> Any:
+        return x * self.w + self.W * self._w["a"] - self._w["A"]
+
+
+@case(lambda: floats(4, 3), custom_objects={"Letters": Letters})
+def names_alike() -> keras.Model:
+    return keras.Sequential([keras.Input((3,)), Letters()])
+
+
 class Heads(layers.Layer):
     """A layer whose argument is a dict in which the order of the keys has a meaning."""
 

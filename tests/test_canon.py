@@ -272,6 +272,13 @@ def test_sixteen_numbers_stand_on_one_line_and_seventeen_do_not(top: Any) -> Non
     assert long.count(b"\n") - canon.dumps(top([])).count(b"\n") == 18
 
 
+@pytest.mark.parametrize("last", ["text", {}, [1]])
+def test_one_item_that_is_no_number_puts_each_on_its_own_line(last: Any) -> None:
+    data = canon.dumps({"a": {"b": [[*range(9), last]]}})
+    assert data.count(b"\n        ") >= 10
+    assert b"0, 1" not in data
+
+
 @pytest.mark.parametrize("text", ["[\n 1,\n 2\n]", "1,\n  2", "[", "]"])
 def test_text_that_looks_like_a_list_is_left_alone(text: str) -> None:
     for value in ([text, 1], [1, text], {text: [1, 2]}, [[text]]):

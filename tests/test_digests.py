@@ -37,8 +37,8 @@ def test_the_digests_of_the_golden_model_are_pinned() -> None:
     assert digests(GOLDEN) == Digests(
         architecture="sha256:71c8b793346dcd7eae55deffa01262fd07781ce4e983ef59c2eac4ec0285b6f5",
         weights="sha256:8210ba4eb4e654de9344e05da694b6406b3865d11a3b1e8d799eaec645cafebb",
-        state="sha256:d808df8085347b028022a8ace2106da3093fd61217cb1b91a4df5660d658cec7",
-        whole="sha256:e614290171e119f6a100e84668a85a9489ee99b43473eaa5e5d7dcf62325cbda",
+        state="sha256:d159e57b3a70721f1a7aba61f20b7b1df2a1aa2277daaa43cb041f414eeb1b3b",
+        whole="sha256:c56c5c3e09f63397e829a934c9f2f18e58ad40fe594f44c92e06ddd31899de95",
     )
 
 

@@ -273,10 +273,88 @@ def test_every_variable_has_one_place() -> None:
             for variable in [
                 *place.variables.values(),
                 *[generator.state for generator in place.seeds.values()],
-                *place.states.values(),
             ]
         ]
         assert sorted(found) == sorted(id(variable) for variable in model.variables), name
+
+
+def test_what_models_inside_layers_own_is_named_by_their_layers() -> None:
+    found = {place.path: sorted(place.variables) for place in places(survey(built_inside_layers()))}
+    assert found["layers/time_distributed"] == [
+        "layer/layers/dense/bias",
+        "layer/layers/dense/kernel",
+        "layer/layers/out/bias",
+        "layer/layers/out/kernel",
+    ]
+
+
+def built_inside_layers() -> keras.Model:
+    return models.built("models_inside_layers")
+
+
+def test_the_state_of_a_recurrent_layer_is_state_and_no_weight(tmp_path: Path) -> None:
+    model = models.built("stateful")
+    before = kvcs.digest(model, "weights")
+    kvcs.save(model, tmp_path / "model")
+    assert (tmp_path / "model/state/layers/lstm/states/0.npy").exists()
+    assert not (tmp_path / "model/layers/lstm/states").exists()
+    model(models.floats(2, 5, 3))
+    assert kvcs.digest(model, "weights") == before
+    assert kvcs.digest(model, "state") != kvcs.digest(tmp_path / "model", "state")
+
+
+def test_a_variable_that_no_layer_leads_to(tmp_path: Path) -> None:
+    class Hidden(layers.Layer):
+        def build(self, shape: Any) -> None:
+            self.weights_of = type("Holder", (), {})()
+            self.weights_of.dense = layers.Dense(2)
+            self.weights_of.dense.build(shape)
+
+        @property
+        def variables(self) -> list[Any]:
+            return [*super().variables, *self.weights_of.dense.variables]
+
+        def call(self, x: Any) -> Any:
+            return self.weights_of.dense(x)
+
+    with pytest.raises(SaveError, match=r"dense.*/kernel belongs to no layer that can be found"):
+        kvcs.save(sequence(Hidden()), tmp_path / "model")
+
+
+class Remembering(layers.Layer):
+    """A layer that saves what Keras does not know of, under names that are no file names."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.memory = {"a:b": np.zeros(2, "float32"), "A:b": np.ones(3, "int64")}
+        self.words = "nothing"
+
+    def call(self, x: Any) -> Any:
+        return x
+
+    def save_own_variables(self, store: Any) -> None:
+        for name, value in self.memory.items():
+            store[name] = value
+
+    def load_own_variables(self, store: Any) -> None:
+        self.memory = {name: np.array(store[name]) for name in ("a:b", "A:b")}
+
+    def save_assets(self, directory: str) -> None:
+        Path(directory, "two words.txt").write_text(self.words)
+
+    def load_assets(self, directory: str) -> None:
+        self.words = Path(directory, "two words.txt").read_text()
+
+
+def test_what_a_layer_saves_by_itself(tmp_path: Path) -> None:
+    layer = Remembering()
+    layer.memory = {"a:b": np.arange(2, dtype="float32"), "A:b": np.arange(3)}
+    layer.words = "something"
+    loaded = round_trip(sequence(layer), tmp_path, custom_objects={"Remembering": Remembering})
+    assert kvcs.verify(tmp_path / "model")
+    assert loaded.layers[0].words == "something"
+    assert loaded.layers[0].memory["a:b"].tolist() == [0.0, 1.0]
+    assert loaded.layers[0].memory["A:b"].tolist() == [0, 1, 2]
 
 
 def test_slots_are_named_after_their_weights() -> None:

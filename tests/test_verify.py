@@ -254,7 +254,7 @@ def test_what_an_editor_does_to_a_file_is_noticed(
 
 
 def test_files_that_changed_places_are_noticed() -> None:
-    one, other = "layers/dense/kernel.npy", "optimizer/layers/dense/kernel/momentum.npy"
+    one, other = "layers/dense/kernel.npy", "optimizer/momentums/layers/dense/kernel.npy"
     files = {**GOLDEN, one: GOLDEN[other], other: GOLDEN[one]}
     assert found(files) == [("altered", one, "layers/dense"), ("altered", other, "")]
 

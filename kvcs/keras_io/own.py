@@ -6,12 +6,14 @@ import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import keras
 import numpy as np
 
-from kvcs.errors import RestoreError
+from kvcs.errors import RestoreError, SaveError
 from kvcs.keras_io.survey import Place, to_numpy
+from kvcs.names import segment, segments
 from kvcs.npy import Array
 from kvcs.spec import LayerSpec
 
@@ -34,15 +36,16 @@ def extra_values(place: Place) -> tuple[dict[str, dict[str, str]], dict[str, Arr
         part.save_own_variables(store)
         names = {id(variable): name for name, variable in place.variables.items()}
         keys = {}
-        for name, value in store.items():
+        for name, plain in zip(store, segments([str(name) for name in store]), strict=True):
+            value = store[name]
             if id(value) in names:
-                keys[name] = names[id(value)]
+                keys[str(name)] = names[id(value)]
                 continue
             array = np.asarray(keras.ops.convert_to_numpy(value))
             same = _variable_with(place, array)
-            keys[name] = same or (f"{key}/own/{name}" if key else f"own/{name}")
+            keys[str(name)] = same or (f"{key}/own/{plain}" if key else f"own/{plain}")
             if same is None:
-                arrays[keys[name]] = array
+                arrays[keys[str(name)]] = array
         extra[key or "."] = keys
     return extra, arrays
 
@@ -78,11 +81,16 @@ def saved_assets(part: Any) -> dict[str, bytes]:
     with tempfile.TemporaryDirectory(prefix="kvcs-") as directory:
         part.save_assets(directory)
         root = Path(directory)
-        return {
-            path.relative_to(root).as_posix(): path.read_bytes()
-            for path in sorted(root.rglob("*"))
-            if path.is_file()
-        }
+        files = [path for path in sorted(root.rglob("*")) if path.is_file()]
+        return {_stored_path(path.relative_to(root).parts): path.read_bytes() for path in files}
+
+
+def _stored_path(parts: tuple[str, ...]) -> str:
+    """Return the path of an asset with each part made plain, so that `unquote` undoes it."""
+    plain = [segment(part) for part in parts]
+    if [unquote(part) for part in plain] != list(parts):
+        raise SaveError(f"an asset cannot be named {'/'.join(parts)!r}: the name is too long")
+    return "/".join(plain)
 
 
 def load_own(place: Place, layer: LayerSpec, contents: Contents) -> None:
@@ -123,7 +131,7 @@ def _takes_assets(part: Any) -> bool:
 def _load_assets(part: Any, assets: Mapping[str, bytes]) -> None:
     with tempfile.TemporaryDirectory(prefix="kvcs-") as directory:
         for path, data in assets.items():
-            file = Path(directory, path)
+            file = Path(directory, *map(unquote, path.split("/")))
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(data)
         part.load_assets(directory)

@@ -7,7 +7,7 @@ nor stable. Saving and loading both survey the live model, so that both speak of
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -18,7 +18,8 @@ from keras.src.backend import Variable  # keras.Variable is another class up to 
 from keras.src.models.functional import Functional, functional_like_constructor
 from keras.src.saving.keras_saveable import KerasSaveable
 
-from kvcs.names import canonical_names, segment, segments
+from kvcs.errors import SaveError
+from kvcs.names import canonical_names, segments
 from kvcs.npy import Array
 from kvcs.spec import Build
 
@@ -77,8 +78,20 @@ class Member:
 
 
 def survey(model: Any) -> Place:
-    """Find every layer, variable and seed generator of a live model."""
-    return _Survey().container("", canonical_names([(model.name, class_name(model))])[0], model)
+    """Find every layer, variable and seed generator of a live model.
+
+    Raises:
+        SaveError: Keras counts a variable to the model that none of its layers leads to.
+    """
+    walk = _Survey()
+    root = walk.container("", canonical_names([(model.name, class_name(model))])[0], model)
+    for variable in model.variables:
+        if id(variable) not in walk.owners:
+            raise SaveError(
+                f"variable {variable.path} belongs to no layer that can be found: make what "
+                "holds it an attribute of a layer, or of a list or dict that is one"
+            )
+    return root
 
 
 def places(root: Place) -> Iterator[Place]:
@@ -139,81 +152,81 @@ class _Survey:
         self.owners: dict[int, str] = {}
 
     def container(self, path: str, name: str, model: Any) -> Place:
+        """Visit a model, whose layers get places of their own."""
         place = Place(path=path, name=name, layer=model, build=build_of(model) or "class")
         self.homes[id(model)] = path
         place.parts[""] = model
         listed = _listed(model)
-        found = list(_attributes(model))
-        self._own(place, "", model, found)
-        loose = [] if listed is not None and place.build != "class" else found
-        inside = {id(layer) for layer in listed or ()}
-        children: list[tuple[tuple[str, ...] | None, Any]] = [
-            (None, layer) for layer in listed or ()
-        ]
-        children += [
-            (keys, child)
-            for keys, child in loose
-            if isinstance(child, keras.layers.Layer) and id(child) not in inside
-        ]
+        held = _held_by(model)
+        self._own(place, "", model, held)
+        children: list[tuple[str | None, Any]] = [(None, layer) for layer in listed or ()]
+        if listed is None or place.build == "class":
+            inside = {id(layer) for layer in listed or ()}
+            children += [
+                (key, child)
+                for key, child in held.items()
+                if isinstance(child, keras.layers.Layer) and id(child) not in inside
+            ]
+        if listed is None:
+            children += [(None, layer) for layer in _left_over(model, held)]
         self._members(place, children)
-        for keys, child in found:
+        for key, child in held.items():
             if not isinstance(child, keras.layers.Layer):
-                self._part(place, keys, child)
+                self._part(place, key, child)
         return place
 
-    def _members(self, place: Place, children: list[tuple[tuple[str, ...] | None, Any]]) -> None:
+    def _members(self, place: Place, children: list[tuple[str | None, Any]]) -> None:
         names = _unique(canonical_names([(child.name, class_name(child)) for _, child in children]))
-        in_order = segments(names)
-        for (keys, child), name, plain in zip(children, names, in_order, strict=True):
+        under = segments(names)
+        for (key, child), name, plain in zip(children, names, under, strict=True):
             home = self.homes.get(id(child))
-            if home is not None and keys is not None:
+            if home is not None and key is not None:
                 continue  # the class that builds it shares it by itself
-            under = plain if keys is None else "/".join(segment(key) for key in keys)
-            member = Member(
-                name=name, segment=f"layers/{under}", layer=child, place=None, shared=home or ""
-            )
+            where = "layers/" + (plain if key is None else key)
+            member = Member(name=name, segment=where, layer=child, place=None, shared=home or "")
             if home is None:
-                member.place = self._place(place.below(member.segment), name, child)
+                member.place = self._place(place.below(where), name, child)
             place.members.append(member)
 
     def _place(self, path: str, name: str, layer: Any) -> Place:
         if build_of(layer) is not None:
             return self.container(path, name, layer)
         place = Place(path=path, name=name, layer=layer)
-        self._part(place, (), layer)
+        self._part(place, "", layer)
         return place
 
-    def _part(self, place: Place, keys: tuple[str, ...], part: Any) -> None:
-        """Visit a part of a layer: itself, a sub-layer, a seed generator, a loose variable."""
-        key = "/".join(segment(one) for one in keys)
-        if isinstance(part, Variable):
-            self._variable(place, key, part)
-        elif id(part) in self.homes:
-            pass
-        elif isinstance(part, SeedGenerator):
-            self.homes[id(part)] = place.path
+    def _part(self, place: Place, key: str, part: Any) -> None:
+        """Visit a part of a layer: the layer itself, a sub-layer, a seed generator."""
+        if isinstance(part, Variable) or id(part) in self.homes:
+            return  # whoever holds a variable names it
+        self.homes[id(part)] = place.path
+        if isinstance(part, SeedGenerator):
             self.owners[id(part.state)] = place.below(key)
             place.seeds[key] = part
-        else:
-            self.homes[id(part)] = place.path
-            place.parts[key] = part
-            found = list(_attributes(part))
-            self._own(place, key, part, found)
-            for more, child in found:
-                self._part(place, (*keys, *more), child)
+            return
+        place.parts[key] = part
+        held = _held_by(part)
+        self._own(place, key, part, held)
+        for below, child in held.items():
+            self._part(place, f"{key}/{below}" if key else below, child)
+        listed = _listed(part) or _left_over(part, held)
+        named = canonical_names([(child.name, class_name(child)) for child in listed])
+        prefix = f"{key}/layers" if key else "layers"
+        for plain, child in zip(segments(_unique(named)), listed, strict=True):
+            self._part(place, f"{prefix}/{plain}", child)
 
-    def _own(self, place: Place, key: str, part: Any, found: Iterable[tuple[Any, Any]]) -> None:
+    def _own(self, place: Place, key: str, part: Any, held: Mapping[str, Any]) -> None:
         """Name the variables of one part: by attribute, else by their place in Keras' own list."""
         prefix = f"{key}/" if key else ""
         transient = _transient(part)
-        for keys, child in found:
-            if isinstance(child, Variable):
-                name = prefix + "/".join(segment(one) for one in keys)
-                if keys[0] in transient:
-                    self.owners[id(child)] = place.below(name)
-                    place.states[name] = child
-                else:
-                    self._variable(place, name, child)
+        for name, child in held.items():
+            if not isinstance(child, Variable):
+                continue
+            if name.partition("/")[0] in transient:
+                self.owners[id(child)] = place.below(prefix + name)
+                place.states[prefix + name] = child
+            else:
+                self._variable(place, prefix + name, child)
         for index, variable in enumerate(_tracked(part)):
             if id(variable) not in self.owners:
                 self._variable(place, f"{prefix}variables/{index}", variable)
@@ -255,38 +268,46 @@ def _transient(part: Any) -> frozenset[str]:
     return frozenset({"states"}) if isinstance(part, keras.layers.RNN) else frozenset()
 
 
-def _attributes(owner: Any) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Yield the Keras objects among the attributes of an object, with their attribute path.
+def _left_over(part: Any, held: Mapping[str, Any]) -> list[Any]:
+    """Return the layers that Keras tracks in a part and that no attribute leads to."""
+    inside = {id(child) for child in held.values()}
+    return [layer for layer in getattr(part, "_layers", []) if id(layer) not in inside]
+
+
+def _held_by(owner: Any) -> dict[str, Any]:
+    """Return the Keras objects among the attributes of an object, by their attribute path.
 
     Sorted by name, public before private, without the leading underscores, for `_kernel` is the
     `kernel` of `Dense`. Lists and dicts are looked into.
     """
     found = {**vars(owner), **vars(owner).get("_modules", {})}
     plain = _plain_attributes(isinstance(owner, keras.Model))
-    taken: set[str] = set()
-    for name in sorted(found, key=lambda name: (name.lstrip("_"), name.count("_"), name)):
-        if name in plain or name.startswith(_BOOKKEEPING):
-            continue
-        public = name.lstrip("_")
-        key = name if not public or public in taken else public
-        held = list(_held((key,), found[name], frozenset()))
-        if held:
-            taken.add(key)
-        yield from held
+    names = sorted(
+        (name for name in found if name not in plain and not name.startswith(_BOOKKEEPING)),
+        key=lambda name: (name.lstrip("_"), len(name) - len(name.lstrip("_"))),
+    )
+    inside = {name: list(_held(found[name], frozenset())) for name in names}
+    names = [name for name in names if inside[name]]
+    under = segments([name.lstrip("_") or name for name in names])
+    return {
+        "/".join((plain_name, *keys)): child
+        for plain_name, name in zip(under, names, strict=True)
+        for keys, child in inside[name]
+    }
 
 
-def _held(
-    keys: tuple[str, ...], value: Any, above: frozenset[int]
-) -> Iterator[tuple[tuple[str, ...], Any]]:
+def _held(value: Any, above: frozenset[int]) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Yield the Keras objects in the value of an attribute, with what leads to each."""
     if isinstance(value, Variable | SeedGenerator):
-        yield keys, value
+        yield (), value
     elif isinstance(value, KerasSaveable):
         if not isinstance(value, _TRAINING):
-            yield keys, value
+            yield (), value
     elif isinstance(value, list | tuple | Mapping) and id(value) not in above:
-        items = value.items() if isinstance(value, Mapping) else enumerate(value)
-        for key, item in items:
-            yield from _held((*keys, str(key)), item, above | {id(value)})
+        items = value if isinstance(value, Mapping) else dict(enumerate(value))
+        for plain, item in zip(segments([str(key) for key in items]), items.values(), strict=True):
+            for keys, child in _held(item, above | {id(value)}):
+                yield (plain, *keys), child
 
 
 @cache

@@ -72,6 +72,7 @@ class Walk:
         self.files = files
         self.report = report
         self.known: set[str] = set()
+        self._places: set[str] = set()
         self.unread: set[str] = set()
 
     def model(self) -> StoredModel | None:
@@ -160,6 +161,9 @@ class Walk:
     def _meet(self, path: str, layer: str) -> None:
         if path in self.known:
             self._problem("invalid", path, layer, "two parts of the model stand here")
+        elif path.casefold() in self._places:
+            self._problem("invalid", path, layer, "differs from another path only by case")
+        self._places.add(path.casefold())
         self.known.add(path)
 
     def _bytes(self, path: str, layer: str) -> bytes | None:

@@ -310,7 +310,10 @@ def path_from_json(value: Any) -> str:
 
 
 def _strange(part: str) -> bool:
-    return any(char in '\\:*?"<>|' or not char.isprintable() for char in part)
+    # Not by `isprintable`, which moves with the version of Unicode that Python knows.
+    return canon.INVISIBLE.search(part) is not None or any(
+        char in '\\:*?"<>|' or char < " " for char in part
+    )
 
 
 def manifest_from_json(value: Any) -> Manifest:
@@ -355,7 +358,7 @@ def manifest_from_json(value: Any) -> Manifest:
 def nested_from_json(value: Any) -> Manifest:
     """Read the `model.json` of a model inside another one."""
     for key in ("files", "keras_version", "live_names", "name"):
-        if key in _expect(value, dict):
+        if key in _expect(value, dict) and value.get("format") == FORMAT:
             raise FormatError("stands in the outermost manifest only", address=key)
     return manifest_from_json(value)
 

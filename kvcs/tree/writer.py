@@ -38,9 +38,9 @@ def files(stored: StoredModel, contents: Contents) -> Iterator[File]:
     """
     known: set[str] = set()
     for path, parts in _files(stored, contents):
-        if path in known:
+        if path.casefold() in known:  # for some file systems ignore case
             raise SaveError(f"two parts of the model would stand in {path}")
-        known.add(path)
+        known.add(path.casefold())
         yield path, parts
 
 

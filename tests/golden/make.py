@@ -53,7 +53,7 @@ ARRAYS = {
     "layers/encoder/layers/dense/kernel.npy": array("float64", [[0.1]]),
     "state/layers/lstm/states/0.npy": array("float32", [[0.25]]),
     "optimizer/iterations.npy": array("int64", 7),
-    "optimizer/layers/dense/kernel/momentum.npy": array("float32", [[0.5, 0.25], [0.0, 1.0]]),
+    "optimizer/momentums/layers/dense/kernel.npy": array("float32", [[0.5, 0.25], [0.0, 1.0]]),
 }
 ASSETS = {
     "layers/words/assets/lookup_layer/vocabulary.txt": "[UNK]\nnaïve\n\r\u2028".encode(),
@@ -260,7 +260,7 @@ STORED = StoredModel(
         seeds={"layers/encoder/layers/dropout/seed_generator": (1337, 2**32 - 1)},
         tensors=tensors("", "layers/lstm/states/0", file="state/{}.npy", frozen=True),
     ),
-    optimizer=tensors("optimizer/", "iterations", "layers/dense/kernel/momentum", frozen=True),
+    optimizer=tensors("optimizer/", "iterations", "momentums/layers/dense/kernel", frozen=True),
     live_names={".": "golden_3", "layers/dense": "dense_7"},
 )
 
