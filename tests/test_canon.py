@@ -135,6 +135,7 @@ def backwards(value: dict[str, Any]) -> dict[str, Any]:
 
 
 @given(keras_objects(values(2)))
+@example({"class_name": "Dense", "config": {"$b": 1, 2: 3, "a": 4}})
 def test_the_order_of_constructor_arguments_means_nothing(value: dict[str, Any]) -> None:
     other = backwards(value)
     if isinstance(other["config"], dict) and not canon.is_object(other["config"]):
@@ -147,7 +148,7 @@ def test_the_order_of_constructor_arguments_means_nothing(value: dict[str, Any])
     ("value", "reason"),
     [
         (object, "cannot be stored: type <class 'object'>"),
-        ([np.float32(1)], "cannot be stored: float32 np.float32(1.0)"),
+        ([1, object], "cannot be stored: type <class 'object'>"),
         ({"a": np.array([object()])}, "arrays of dtype object cannot be stored"),
         (
             np.array(["2020-01-01"], "datetime64[D]"),

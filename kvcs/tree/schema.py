@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from kvcs import canon, npy
-from kvcs.checksum import is_sha256, sha256
+from kvcs.checksum import sha256
 from kvcs.errors import FormatError, NewerFormatError
 from kvcs.spec import (
     MISSING,
@@ -25,6 +25,19 @@ from kvcs.spec import (
     SymbolicTensor,
     TensorSpec,
     Value,
+)
+from kvcs.tree.fields import (
+    Object,
+    at,
+    dict_of,
+    digest,
+    expect,
+    integer,
+    list_of,
+    natural,
+    or_null,
+    path_from_json,
+    string,
 )
 
 FORMAT = 1
@@ -184,46 +197,6 @@ def state_to_json(state: StateSpec) -> Json:
 # --- reading -----------------------------------------------------------------------------------
 
 
-class _Object:
-    """A JSON object that is taken apart key by key; `done` says what was left over."""
-
-    def __init__(self, value: Any) -> None:
-        self.left = dict(_expect(value, dict))
-
-    def take(self, key: str, kind: type[T] | tuple[type, ...], default: Any = MISSING) -> Any:
-        if key not in self.left:
-            if default is not MISSING:
-                return default
-            raise FormatError(f"key {key!r} is missing")
-        with _address(key):
-            return _expect(self.left.pop(key), kind)
-
-    def parse(self, key: str, read: Callable[[Any], T], default: Any = MISSING) -> T:
-        if key not in self.left and default is not MISSING:
-            return default  # type: ignore[no-any-return]
-        value = self.take(key, (object,))
-        with _address(key):
-            return read(value)
-
-    def done(self) -> None:
-        if self.left:
-            raise FormatError(f"unknown key {min(self.left)!r}")
-
-
-class _address:  # noqa: N801  (reads as a statement: with _address(key))
-    """Prefix the address of any FormatError that passes."""
-
-    def __init__(self, outer: str) -> None:
-        self.outer = outer
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, FormatError):
-            raise error.within(self.outer) from None
-
-
 def _check_written(value: Json, written: Json) -> None:
     """Refuse another spelling of what was read: a set out of order, an empty list to be left out.
 
@@ -239,83 +212,6 @@ def _text(value: Any) -> str:
     return json.dumps(value, sort_keys=True)
 
 
-def _expect(value: Any, kind: Any) -> Any:
-    kinds = kind if isinstance(kind, tuple) else (kind,)
-    if isinstance(value, bool) and object not in kinds and bool not in kinds:
-        raise FormatError(f"expected {_kind_names(kinds)}, got a bool")
-    if not isinstance(value, kinds):
-        raise FormatError(f"expected {_kind_names(kinds)}, got {_kind_names((type(value),))}")
-    return value
-
-
-def _kind_names(kinds: tuple[type, ...]) -> str:
-    words = {dict: "an object", list: "a list", str: "a string", int: "an int", type(None): "null"}
-    return " or ".join(words.get(kind, f"a {kind.__name__}") for kind in kinds)
-
-
-def _list_of(read: Callable[[Any], T]) -> Callable[[Any], tuple[T, ...]]:
-    def read_list(value: Any) -> tuple[T, ...]:
-        found = []
-        for index, item in enumerate(_expect(value, list)):
-            with _address(f"[{index}]"):
-                found.append(read(item))
-        return tuple(found)
-
-    return read_list
-
-
-def _dict_of(read: Callable[[Any], T]) -> Callable[[Any], dict[str, T]]:
-    def read_dict(value: Any) -> dict[str, T]:
-        found = {}
-        for key, item in _expect(value, dict).items():
-            with _address(f"[{key!r}]"):
-                found[key] = read(item)
-        return found
-
-    return read_dict
-
-
-def _or_null(read: Callable[[Any], T]) -> Callable[[Any], T | None]:
-    return lambda value: None if value is None else read(value)
-
-
-def _string(value: Any) -> str:
-    found: str = _expect(value, str)
-    return found
-
-
-def _integer(value: Any) -> int:
-    found: int = _expect(value, int)
-    return found
-
-
-def _natural(value: Any) -> int:
-    if _integer(value) < 0:
-        raise FormatError(f"expected a size, got {value}")
-    return int(value)
-
-
-def _digest(value: Any) -> str:
-    if not is_sha256(_string(value)):
-        raise FormatError("expected the 64 hexadecimal digits of a SHA-256")
-    return str(value)
-
-
-def path_from_json(value: Any) -> str:
-    """Read a path of a stored model: relative, plain, below its directory."""
-    parts = _string(value).split("/")
-    if any(part in ("", ".", "..") or _strange(part) for part in parts):
-        raise FormatError(f"not a path below the model: {value!r}")
-    return str(value)
-
-
-def _strange(part: str) -> bool:
-    # Not by `isprintable`, which moves with the version of Unicode that Python knows.
-    return canon.INVISIBLE.search(part) is not None or any(
-        char in '\\:*?"<>|' or char < " " for char in part
-    )
-
-
 def manifest_from_json(value: Any) -> Manifest:
     """Read `model.json`.
 
@@ -323,7 +219,7 @@ def manifest_from_json(value: Any) -> Manifest:
         FormatError: with the place.
         NewerFormatError: written in a later format.
     """
-    found = _Object(value)
+    found = Object(value)
     version = found.take("format", int)
     if version < FORMAT:
         raise FormatError(f"expected format {FORMAT}, got {version}", address="format")
@@ -343,9 +239,9 @@ def manifest_from_json(value: Any) -> Manifest:
     )
     manifest = Manifest(
         model=model,
-        entries=found.parse("layers", _list_of(_entry)),
-        name=found.parse("name", _string, ""),
-        keras_version=found.parse("keras_version", _string, ""),
+        entries=found.parse("layers", list_of(_entry)),
+        name=found.parse("name", string, ""),
+        keras_version=found.parse("keras_version", string, ""),
         files=found.parse("files", _digests_by_path, {}),
         live_names=found.parse("live_names", _live_names, {}),
     )
@@ -358,7 +254,7 @@ def manifest_from_json(value: Any) -> Manifest:
 def nested_from_json(value: Any) -> Manifest:
     """Read the `model.json` of a model inside another one."""
     for key in ("files", "keras_version", "live_names", "name"):
-        if key in _expect(value, dict) and value.get("format") == FORMAT:
+        if key in expect(value, dict) and value.get("format") == FORMAT:
             raise FormatError("stands in the outermost manifest only", address=key)
     return manifest_from_json(value)
 
@@ -387,8 +283,8 @@ def _build(value: Any) -> Build:
 
 
 def _live_names(value: Any) -> dict[str, str]:
-    found = _Object(value)
-    names = found.parse("names", _dict_of(_string))
+    found = Object(value)
+    names = found.parse("names", dict_of(string))
     if found.take("checksum", str) != sha256([canon.dumps(names)]):
         raise FormatError("the live names do not match their checksum")
     found.done()
@@ -396,12 +292,12 @@ def _live_names(value: Any) -> dict[str, str]:
 
 
 def _entry(value: Any) -> EntryLine:
-    found = _Object(value)
+    found = Object(value)
     entry = EntryLine(
         name=found.take("name", str),
         path=found.parse("path", path_from_json),
-        calls=found.parse("calls", _list_of(_call)),
-        sha256=found.parse("sha256", _digest, ""),
+        calls=found.parse("calls", list_of(_call)),
+        sha256=found.parse("sha256", digest, ""),
         shared=found.parse("shared", path_from_json, ""),
     )
     found.done()
@@ -411,20 +307,20 @@ def _entry(value: Any) -> EntryLine:
 
 
 def _call(value: Any) -> Call:
-    found = _Object(value)
+    found = Object(value)
     call = Call(
-        args=found.parse("args", _list_of(canon.decode)),
+        args=found.parse("args", list_of(canon.decode)),
         kwargs=found.parse("kwargs", _config),
-        outputs=found.parse("outputs", _list_of(_symbolic)),
+        outputs=found.parse("outputs", list_of(_symbolic)),
     )
     found.done()
     return call
 
 
 def _symbolic(value: Any) -> SymbolicTensor:
-    found = _Object(value)
+    found = Object(value)
     tensor = SymbolicTensor(
-        shape=found.parse("shape", _or_null(_list_of(_or_null(_natural)))),
+        shape=found.parse("shape", or_null(list_of(or_null(natural)))),
         dtype=found.take("dtype", str),
     )
     found.done()
@@ -432,7 +328,7 @@ def _symbolic(value: Any) -> SymbolicTensor:
 
 
 def _config(value: Any) -> dict[str, Value]:
-    found = canon.decode(_expect(value, dict))
+    found = canon.decode(expect(value, dict))
     if not isinstance(found, dict):
         raise FormatError(f"expected the arguments of a constructor, got {type(found).__name__}")
     return found
@@ -444,14 +340,14 @@ def layer_from_json(value: Any) -> LayerSpec:
     Raises:
         FormatError: with the place.
     """
-    found = _Object(value)
+    found = Object(value)
     layer = LayerSpec(**_layer_fields(found))
     found.done()
     _check_written(value, layer_to_json(layer))
     return layer
 
 
-def _layer_fields(found: _Object) -> Json:
+def _layer_fields(found: Object) -> Json:
     cls = ClassRef(
         module=found.take("module", (str, type(None))),
         name=found.take("class_name", str),
@@ -465,16 +361,16 @@ def _layer_fields(found: _Object) -> Json:
         if "build_config" in found.left
         else MISSING,
         "tensors": tensors,
-        "tied": found.parse("tied", _dict_of(path_from_json), {}),
-        "extra": found.parse("extra", _dict_of(_dict_of(_one_of(tensors))), {}),
-        "frozen": found.parse("frozen", _list_of(_string), ()),
+        "tied": found.parse("tied", dict_of(path_from_json), {}),
+        "extra": found.parse("extra", dict_of(dict_of(_one_of(tensors))), {}),
+        "frozen": found.parse("frozen", list_of(string), ()),
         "assets": found.parse("assets", _digests_by_path, {}),
     }
 
 
 def _one_of(tensors: Container[str]) -> Callable[[Any], str]:
     def read_name(value: Any) -> str:
-        if _string(value) not in tensors:
+        if string(value) not in tensors:
             raise FormatError(f"no tensor of the layer is called {value!r}")
         return str(value)
 
@@ -482,7 +378,7 @@ def _one_of(tensors: Container[str]) -> Callable[[Any], str]:
 
 
 def _digests_by_path(value: Any) -> dict[str, str]:
-    found = _dict_of(_digest)(value)
+    found = dict_of(digest)(value)
     for path in found:
         path_from_json(path)
     return found
@@ -501,7 +397,7 @@ def slots_from_json(value: Any) -> dict[str, TensorSpec]:
 
 
 def _tensors(value: Any, below: str) -> dict[str, TensorSpec]:
-    found = _dict_of(_tensor)(value)
+    found = dict_of(_tensor)(value)
     for name, tensor in found.items():
         file = f"{below}{name}.npy"
         if tensor.file != file:
@@ -511,27 +407,27 @@ def _tensors(value: Any, below: str) -> dict[str, TensorSpec]:
 
 
 def _tensor(value: Any) -> TensorSpec:
-    found = _Object(value)
+    found = Object(value)
     tensor = TensorSpec(
         file=found.parse("file", path_from_json),
         dtype=found.take("dtype", str),
-        shape=found.parse("shape", _list_of(_natural)),
+        shape=found.parse("shape", list_of(natural)),
         trainable=found.take("trainable", bool),
-        sha256=found.parse("sha256", _digest),
+        sha256=found.parse("sha256", digest),
     )
     found.done()
     if tensor.dtype not in npy.STORED:
         raise FormatError(f"unknown dtype {tensor.dtype!r}", address="dtype")
-    with _address("shape"):
+    with at("shape"):
         npy.check_shape(npy.STORED[tensor.dtype], tensor.shape)
     return tensor
 
 
 def state_from_json(value: Any) -> StateSpec:
     """Read `state.json`."""
-    found = _Object(value)
+    found = Object(value)
     state = StateSpec(
-        seeds=found.parse("seeds", _dict_of(_list_of(_integer))),
+        seeds=found.parse("seeds", dict_of(list_of(integer))),
         tensors=found.parse("tensors", lambda tensors: _tensors(tensors, "state/"), {}),
     )
     found.done()
