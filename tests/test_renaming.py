@@ -198,7 +198,7 @@ class Process:
             calls = [called(one, *names[:at]) for at, one in enumerate(layers)]
             return graph(name, *calls)
         if kind == "arguments":
-            return layer(class_name, name, **{f"layer/{at}": one for at, one in enumerate(layers)})
+            return layer(class_name, name, **{f"~1/{at}": one for at, one in enumerate(layers)})
         return layer(class_name, name, layers=tuple(layers) if kind == "tuple" else layers)
 
 

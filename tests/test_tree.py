@@ -235,31 +235,36 @@ def manifest(path: str = "model.json") -> Any:
     return json.loads(GOLDEN[path])
 
 
-def test_the_checksum_of_a_manifest_covers_all_that_no_other_digest_covers() -> None:
-    def leaves(value: Any, at: tuple[Any, ...] = ()) -> Any:
-        items = value.items() if isinstance(value, dict) else enumerate(value)
-        for key, item in items:
-            yield (*at, key)
-            if isinstance(item, dict | list):
-                yield from leaves(item, (*at, key))
+def leaves(value: Any) -> Iterator[tuple[Any, ...]]:
+    """Every place in a JSON value where no object and no list stands."""
+    if not isinstance(value, dict | list):
+        yield ()
+        return
+    for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+        yield from ((key, *below) for below in leaves(item))
 
-    def is_a_digest(at: tuple[Any, ...]) -> bool:
-        return at[-1] == "sha256" or (len(at) == 2 and at[0] == "files")
 
-    whole = schema.checksum(manifest())
-    for at in leaves(manifest()):
-        if at[0] in ("checksum", "live_names"):
-            continue
-        changed = manifest()
-        holder = changed
+def test_the_checksum_of_a_manifest_covers_all_that_no_other_checksum_covers() -> None:
+    tensors = json.loads(GOLDEN["layers/dense/layer.json"])["tensors"]
+    whole = {**manifest(), "tensors": tensors, "assets": {"words": "0" * 64}}
+
+    def without(*at: Any) -> str:
+        holder = changed = copy.deepcopy(whole)
         for step in at[:-1]:
             holder = holder[step]
-        holder[at[-1]] = {} if isinstance(holder[at[-1]], dict) and holder[at[-1]] else {"": 0}
-        try:
-            other = schema.checksum(changed)
-        except (AttributeError, KeyError, TypeError):
-            continue  # not even a manifest
-        assert (other == whole) == is_a_digest(at), at
+        holder[at[-1]] = "something else"
+        return schema.checksum(changed)
+
+    blind_to = {at for at in leaves(whole) if without(*at) == schema.checksum(whole)}
+    assert blind_to == {
+        ("checksum",),
+        ("live_names", "checksum"),
+        *(("live_names", "names", name) for name in whole["live_names"]["names"]),
+        *(("layers", at, "sha256") for at in range(7) if "sha256" in whole["layers"][at]),
+        *(("tensors", name, "sha256") for name in tensors),
+        *(("files", path) for path in whole["files"]),
+        ("assets", "words"),
+    }
 
 
 def test_two_branches_that_train_different_layers_touch_different_lines() -> None:

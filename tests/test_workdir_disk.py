@@ -88,7 +88,7 @@ def test_no_file_is_in_its_place_before_the_disk_has_it(
     assert reached == [len(MANY)]
 
 
-@pytest.mark.parametrize("at", [0, len(MANY) - 1], ids=["first file", "last file"])
+@pytest.mark.parametrize("at", [0, len(MANY) - 1], ids=["first", "last"])
 def test_a_disk_that_is_full_at_last_leaves_everything_as_it_was(
     root: Path, on_fsync: OnFsync, at: int
 ) -> None:
