@@ -290,8 +290,8 @@ class _Making:
             **self.own(prefix),
             build=build,
             layers=tuple(entries),
-            inputs=draw(values(2)) if has_graph else None,
-            outputs=draw(values(2)) if has_graph else None,
+            inputs=draw(st.none() | values(2)) if has_graph else None,
+            outputs=draw(st.none() | values(2)) if has_graph else None,
         )
 
     def member(self, path: str, depth: int) -> LayerSpec | ModelSpec | SharedLayer:
