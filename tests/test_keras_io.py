@@ -357,6 +357,24 @@ def test_what_a_layer_saves_by_itself(tmp_path: Path) -> None:
     assert loaded.layers[0].memory["A:b"].tolist() == [0, 1, 2]
 
 
+def test_two_lookups_with_one_vocabulary(tmp_path: Path) -> None:
+    class Pair(layers.Layer):
+        def __init__(self, **kwargs: Any) -> None:
+            super().__init__(**kwargs)
+            self.one, self.other = layers.StringLookup(), layers.StringLookup()
+
+        def call(self, x: Any) -> Any:
+            return self.one(x) + self.other(x)
+
+    pair = Pair()
+    for lookup in (pair.one, pair.other):
+        lookup.adapt(["x", "y", "z"])
+    model = keras.Sequential([keras.Input((1,), dtype="string"), pair])
+    kvcs.save(model, tmp_path / "model")
+    assets = (tmp_path / "model/layers/pair/assets").rglob("vocabulary.txt")
+    assert sorted(path.parent.name for path in assets) == ["one", "other"]
+
+
 def test_slots_are_named_after_their_weights() -> None:
     model = models.built("frozen_backbone")
     weights = {

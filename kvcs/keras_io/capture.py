@@ -190,12 +190,12 @@ class _Capture:
 
     def _assets(self, place: Place) -> dict[str, str]:
         found = {}
-        given: set[tuple[str, bytes]] = set()
+        given: set[tuple[str, str, bytes]] = set()
         for key, part in place.parts.items():
             for name, data in saved_assets(part).items():
-                if (name, data) in given:  # TextVectorization saves what its lookup layer saves
-                    continue
-                given.add((name, data))
+                if any((above, name, data) in given for above in _enclosing(key)):
+                    continue  # TextVectorization saves what its lookup layer saves
+                given.add((key, name, data))
                 path = f"{key}/{name}" if key else name
                 self.contents[place.below(f"assets/{path}")] = partial(bytes, data)
                 found[path] = ""
@@ -223,6 +223,12 @@ class _Capture:
             name: self._tensor(f"optimizer/{name}.npy", f"{name}.npy", variable)
             for name, variable in found.items()
         }
+
+
+def _enclosing(key: str) -> list[str]:
+    """Return the attribute paths of what stands around a part of a layer."""
+    steps = key.split("/") if key else []
+    return ["/".join(steps[:depth]) for depth in range(len(steps))]
 
 
 def _title(place: Place) -> str:
