@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -13,11 +13,10 @@ import numpy as np
 
 from kvcs.errors import RestoreError, SaveError
 from kvcs.keras_io.survey import Place, to_numpy
+from kvcs.keras_io.values import Contents
 from kvcs.names import segment, segments
 from kvcs.npy import Array
 from kvcs.spec import LayerSpec
-
-Contents = Mapping[str, Callable[[], Array | bytes]]
 
 
 def extra_values(place: Place) -> tuple[dict[str, dict[str, str]], dict[str, Array]]:

@@ -69,9 +69,6 @@ def _rename(root: Place, stored: StoredModel) -> None:
                     member.layer.name = name
 
 
-# --- values --------------------------------------------------------------------------------------
-
-
 def _fill(root: Place, stored: StoredModel, contents: Contents) -> None:
     layers = dict(walk(stored.model))
     live = {place.path: place for place in places(root)}
