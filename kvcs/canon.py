@@ -12,7 +12,9 @@ in objects with one key that begins with `$`:
     {"$complex": [re, im]}       {"$bytes": "<base64>"}
     {"$slice": [a, b, c]}        {"$range": [a, b, c]}        {"$ellipsis": null}
     {"$array": {"dtype", "shape", "values"}}                  values flat, in C order
+    {"$scalar": {"dtype", "value"}}                           a NumPy scalar, such as float32(0.1)
     {"$tensor": "lstm[0][2]"}    see `kvcs.spec.TensorRef`
+    {"$variable": "layers/dense/kernel"}                      see `kvcs.spec.VariableRef`
 
 The one dict whose order means nothing is a schema: a class reference with its config, as Keras
 writes them. Its keys, and those of its config (arguments of a constructor), are sorted.
@@ -31,7 +33,7 @@ import numpy as np
 
 from kvcs.errors import FormatError
 from kvcs.npy import array_from_values, array_values, dtype_name
-from kvcs.spec import TensorRef, Value
+from kvcs.spec import TensorRef, Value, VariableRef
 
 MAX_DEPTH = 100
 MAX_ON_ONE_LINE = 16
@@ -175,6 +177,8 @@ def encode(value: Value) -> Any:
     Raises:
         TypeError: something that is not a `kvcs.spec.Value` is inside; the text names its type.
     """
+    if isinstance(value, np.generic):  # before the numbers and texts that some of them are
+        return {"$scalar": _encode_scalar(value)}
     if value is None or isinstance(value, bool | str):
         return value
     if isinstance(value, int):
@@ -221,6 +225,11 @@ def _encode_set(value: set[Value] | frozenset[Value]) -> list[Any]:
     return sorted((encode(item) for item in value), key=dumps)
 
 
+def _encode_scalar(value: np.generic[Any]) -> dict[str, Any]:
+    array = np.asarray(value)
+    return {"dtype": dtype_name(array.dtype), "value": encode(array_values(array)[0])}
+
+
 def _encode_array(value: np.ndarray[Any, Any]) -> dict[str, Any]:
     return {
         "dtype": dtype_name(value.dtype),
@@ -232,6 +241,7 @@ def _encode_array(value: np.ndarray[Any, Any]) -> dict[str, Any]:
 _TAGS: tuple[tuple[type, str, Callable[[Any], Any]], ...] = (
     (tuple, "$tuple", lambda value: [encode(item) for item in value]),
     (TensorRef, "$tensor", str),
+    (VariableRef, "$variable", str),
     (bytes, "$bytes", lambda value: base64.b64encode(value).decode()),
     (set, "$set", _encode_set),
     (frozenset, "$frozenset", _encode_set),
@@ -294,6 +304,12 @@ def _decode_array(content: dict[str, Any]) -> np.ndarray[Any, Any]:
     return array_from_values(content["dtype"], tuple(content["shape"]), values)
 
 
+def _decode_scalar(content: dict[str, Any]) -> np.generic[Any]:
+    array: Any = array_from_values(content["dtype"], (), [decode(content["value"])])
+    scalar: np.generic[Any] = array[()]
+    return scalar
+
+
 def _decode_null(content: None) -> Any:
     if content is not None:
         raise ValueError("expected null")
@@ -312,5 +328,7 @@ _DECODERS: dict[str, Callable[[Any], Value]] = {
     "$range": lambda content: range(*content),
     "$ellipsis": _decode_null,
     "$array": _decode_array,
+    "$scalar": _decode_scalar,
     "$tensor": TensorRef.parse,
+    "$variable": VariableRef.parse,
 }

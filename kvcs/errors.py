@@ -65,3 +65,7 @@ class SaveError(KvcsError):
 
 class RestoreError(KvcsError):
     """A stored model is whole, but cannot be turned into a live Keras model here."""
+
+
+class RestoreWarning(UserWarning):
+    """A model was restored by another Keras than the one that stored it, with differences."""

@@ -15,7 +15,8 @@ from typing import Any, Literal, TypeAlias
 
 # What a Keras config can hold, once Keras' own objects are written as class references:
 # None, bool, int, float, complex, str, bytes, list, tuple, set, frozenset, dict, slice, range,
-# Ellipsis, numpy.ndarray and TensorRef. Recursive, which `Any` says less clumsily.
+# Ellipsis, numpy.ndarray, numpy.generic, TensorRef and VariableRef. Recursive, which `Any` says
+# less clumsily.
 Value: TypeAlias = Any
 
 
@@ -70,6 +71,27 @@ class TensorRef:
         return cls(found[1], int(found[2]), int(found[3]))
 
 
+@dataclass(frozen=True, slots=True)
+class VariableRef:
+    """A weight of the model as the argument of a call: the place of its layer, and its name."""
+
+    path: str
+
+    def __str__(self) -> str:
+        return self.path
+
+    @classmethod
+    def parse(cls, text: str) -> VariableRef:
+        """Read what `str` writes.
+
+        Raises:
+            ValueError: `text` is no path.
+        """
+        if not isinstance(text, str) or not all(text.split("/")):
+            raise ValueError(f"expected the path of a weight, got {text!r}")
+        return cls(text)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SymbolicTensor:
     """What is known of a tensor in the graph: its shape (None: any size) and dtype."""
@@ -88,19 +110,21 @@ class Call:
 
     def inputs(self) -> Iterator[TensorRef]:
         """Yield the tensors the call consumes, in the order of its arguments."""
-        yield from tensor_refs([list(self.args), dict(self.kwargs)])
+        for ref in references([list(self.args), dict(self.kwargs)]):
+            if isinstance(ref, TensorRef):
+                yield ref
 
 
-def tensor_refs(value: Value) -> Iterator[TensorRef]:
-    """Yield every `TensorRef` inside a value, in order."""
-    if isinstance(value, TensorRef):
+def references(value: Value) -> Iterator[TensorRef | VariableRef]:
+    """Yield every reference inside a value, in order."""
+    if isinstance(value, TensorRef | VariableRef):
         yield value
     elif isinstance(value, dict):
         for item in value.values():
-            yield from tensor_refs(item)
+            yield from references(item)
     elif isinstance(value, list | tuple):
         for item in value:
-            yield from tensor_refs(item)
+            yield from references(item)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,6 +155,21 @@ class TensorSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PartSpec:
+    """A sub-layer that a custom layer builds itself; its weights are those of the layer.
+
+    Attributes:
+        cls: its class.
+        config: what `get_config()` gave, without the name.
+        build_config: what `get_build_config()` gave, or MISSING.
+    """
+
+    cls: ClassRef
+    config: Mapping[str, Value]
+    build_config: Value = MISSING
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LayerSpec:
     """What belongs to one layer, whatever its name and its neighbours.
 
@@ -143,6 +182,7 @@ class LayerSpec:
         extra: arrays that a custom `save_own_variables` stores beside the variables; its
             keys with the name of the tensor that holds the value.
         frozen: attribute paths of sub-layers whose own `trainable` is false.
+        parts: the sub-layers of a custom layer by attribute path, as far as they can tell.
         assets: files that `save_assets` wrote, with their SHA-256.
     """
 
@@ -153,6 +193,7 @@ class LayerSpec:
     tied: Mapping[str, str] = field(default_factory=dict)
     extra: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     frozen: tuple[str, ...] = ()
+    parts: Mapping[str, PartSpec] = field(default_factory=dict)
     assets: Mapping[str, str] = field(default_factory=dict)
 
     @property

@@ -16,7 +16,6 @@ from kvcs.spec import (
     StoredModel,
     SymbolicTensor,
     TensorSpec,
-    tensor_refs,
     walk,
 )
 from kvcs.tree.digests import Digests, digests
@@ -136,10 +135,6 @@ def _row(entry: LayerEntry, path: str, depth: int) -> Row:
         shapes=tuple(tensor.shape for tensor in first),
         parameters=sum(tensor.size for tensor in tensors),
         trainable=sum(tensor.size for tensor in tensors if tensor.trainable),
-        inputs=tuple(
-            str(ref)
-            for call in entry.calls
-            for ref in tensor_refs([list(call.args), dict(call.kwargs)])
-        ),
+        inputs=tuple(str(ref) for call in entry.calls for ref in call.inputs()),
         shared="" if isinstance(layer, LayerSpec) else layer.path,
     )

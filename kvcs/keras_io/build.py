@@ -7,6 +7,7 @@ layer that two sub-models share. Whatever else there is is built by its class, t
 from __future__ import annotations
 
 import inspect
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
@@ -15,8 +16,10 @@ from typing import Any
 import keras
 
 from kvcs.errors import RestoreError
-from kvcs.keras_io.graph import call_all, resolve
-from kvcs.keras_io.serial import revive
+from kvcs.keras_io.graph import Calls
+from kvcs.keras_io.serial import revive, with_functions
+from kvcs.keras_io.settings import put_back_policies, put_back_settings
+from kvcs.keras_io.survey import Place, places, survey_layer, weights
 from kvcs.keras_io.words import reason
 from kvcs.names import snake_case
 from kvcs.renaming import live_config, names_by_place
@@ -28,6 +31,7 @@ from kvcs.spec import (
     SharedLayer,
     StoredModel,
     Value,
+    walk,
 )
 
 
@@ -38,6 +42,7 @@ class Builder:
         self.stored = stored
         self.safe_mode = safe_mode
         self.built: dict[str, Any] = {}
+        self.described = dict(walk(stored.model))
         self.inner_names = names_by_place(stored.live_names)
 
     def build(self) -> Any:
@@ -91,7 +96,7 @@ class Builder:
             )
         own_from_config = not _has_default_from_config(cls)
         config = revive(self._config(layer, path), keras_form=own_from_config)
-        config = {"name": name, **config}
+        config = {"name": name, **(config if self.safe_mode else with_functions(config))}
         if not own_from_config:
             # Keras adds these to every config, whether or not the constructor takes them.
             for argument in ("name", "trainable", "dtype"):
@@ -103,9 +108,28 @@ class Builder:
             "config": config,
             "registered_name": layer.cls.registered_name,
         }
-        if layer.build_config is not MISSING:
-            description["build_config"] = _shapes(revive(layer.build_config, keras_form=False))
-        return keras.saving.deserialize_keras_object(description, safe_mode=self.safe_mode)
+        live = keras.saving.deserialize_keras_object(description, safe_mode=self.safe_mode)
+        if not isinstance(layer, ModelSpec) and not layer.parts:
+            _build(live, layer.build_config)
+            return live
+        put_back_policies(survey_layer(live, path), self.described)
+        _build(live, layer.build_config)
+        self._build_left_over(survey_layer(live, path))
+        put_back_settings(survey_layer(live, path), self.described)
+        return live
+
+    def _build_left_over(self, root: Place) -> None:
+        """Build the layers that a class builds only when it is called: as they were built."""
+        for place in places(root):
+            layer = self.described.get(place.path)
+            if layer is None:
+                continue
+            with explained(place.path, layer.cls):
+                if place is not root:
+                    _build(place.layer, layer.build_config)
+                for key, part in layer.parts.items():
+                    if key in place.parts:
+                        _build(place.parts[key], part.build_config)
 
     def _class(self, ref: ClassRef) -> Any:
         """Find a class: Keras' own by its module, a custom one by its name."""
@@ -129,6 +153,7 @@ class Builder:
         cls = self._class(model.cls)
         config = revive(self._config(model, path), keras_form=False)
         live = cls(name=name)
+        _set_policy(live, config)
         for layer in self._members(model, path).values():
             live.add(layer)
         shape = config.get("build_input_shape")
@@ -140,13 +165,44 @@ class Builder:
         cls = self._class(model.cls)
         config = revive(self._config(model, path), keras_form=False)
         members = self._members(model, path)
-        tensors = call_all(model, members)
-        return cls(
-            inputs=resolve(model.inputs, tensors),
-            outputs=resolve(model.outputs, tensors),
+        calls = Calls(model, members, self._weight)
+        policy = {"dtype": config.pop("dtype")} if "dtype" in config else {}
+        live = cls(
+            inputs=calls.resolve(model.inputs),
+            outputs=calls.resolve(model.outputs),
             name=name,
             **config,
         )
+        _set_policy(live, policy)
+        return live
+
+    def _weight(self, path: str) -> Any:
+        """Return a weight of a layer that is built; None where there is none, or not yet."""
+        for place, layer in self.built.items():
+            if path.startswith(f"{place}/"):
+                found = weights(survey_layer(layer, place)).get(path)
+                if found is not None:
+                    return found
+        return None
+
+
+def _set_policy(model: Any, config: Mapping[str, Any]) -> None:
+    """Give a container its own dtype policy, which no constructor of Keras takes."""
+    if "dtype" in config:
+        policy = keras.dtype_policies.get(config["dtype"])
+        if policy != model.dtype_policy:
+            model.dtype_policy = policy
+
+
+def _build(live: Any, config: Value) -> None:
+    """Build a layer from what `get_build_config()` gave, unless its class did that already."""
+    if config in (MISSING, None) or getattr(live, "built", True):
+        return
+    with warnings.catch_warnings():
+        # Keras warns of layers inside that are not built; that is seen to.
+        warnings.filterwarnings("ignore", r"`build\(\)` was called on layer")
+        live.build_from_config(_shapes(revive(config, keras_form=False)))
+    live.built = True
 
 
 def _shapes(value: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -10,26 +11,38 @@ from typing import Any
 import keras
 from keras.src.models.functional import Functional
 
+from kvcs import canon
 from kvcs.errors import SaveError
 from kvcs.keras_io.graph import Graph, sequence_calls
-from kvcs.keras_io.optimizer import optimizer_variables
+from kvcs.keras_io.optimizer import optimizer_variables, optimizers
 from kvcs.keras_io.own import extra_values, saved_assets
 from kvcs.keras_io.serial import (
     class_of,
     portable_build_config,
     portable_config,
 )
-from kvcs.keras_io.survey import Place, places, survey, to_numpy, weight_paths
+from kvcs.keras_io.survey import (
+    Place,
+    class_name,
+    is_layer,
+    places,
+    survey,
+    to_numpy,
+    weight_paths,
+)
 from kvcs.keras_io.training import described_training
 from kvcs.keras_io.words import reason
+from kvcs.names import is_automatic
 from kvcs.npy import STORED, Array
 from kvcs.renaming import canonical_config
 from kvcs.spec import (
     MISSING,
+    ClassRef,
     LayerEntry,
     LayerSpec,
     Missing,
     ModelSpec,
+    PartSpec,
     SharedLayer,
     StateSpec,
     StoredModel,
@@ -66,11 +79,11 @@ def capture(model: Any, *, optimizer: bool = True) -> Captured:
             f"model {model.name!r} was never built, so it has no weights yet: call it on data, "
             "or call model.build(input_shape), and save again"
         )
-    work = _Capture()
-    training, names = described_training(model)
-    work.live_names |= names
     root = survey(model)
+    work = _Capture(weight_paths(root))
     spec = work.model(root)
+    training, names = described_training(model, work.weights)
+    work.live_names |= names
     if model.name != root.name:
         work.live_names["."] = model.name
     return Captured(
@@ -102,12 +115,13 @@ def _needs_no_build(layer: Any) -> bool:
 class _Capture:
     """The describing of one model; collects what belongs to no single layer."""
 
+    weights: Mapping[int, str]
     contents: dict[str, Content] = field(default_factory=dict)
     live_names: dict[str, str] = field(default_factory=dict)
 
     def model(self, place: Place, by_class: bool = False) -> ModelSpec:
         """Describe a container; `by_class` tells that a class above builds it."""
-        graph = Graph(place) if place.build != "sequence" else None
+        graph = Graph(place, self.weights) if place.build != "sequence" else None
         entries = []
         for member in place.members:
             layer: LayerSpec | SharedLayer = SharedLayer(path=member.shared)
@@ -141,7 +155,7 @@ class _Capture:
         try:
             config = _config(place)
             described = portable_config(config, cls)
-        except (TypeError, NotImplementedError) as error:
+        except (TypeError, NotImplementedError, OSError) as error:  # OSError: a lambda's source
             raise SaveError(f"{_title(place)} cannot be saved: {reason(error)}") from error
         described.pop("name", None)
         described, inner_names = canonical_config(described)
@@ -152,7 +166,7 @@ class _Capture:
         return LayerSpec(
             cls=cls,
             config=described,
-            build_config=self._build_config(place),
+            build_config=_build_config(place.layer),
             tensors={
                 name: self._tensor(place.below(f"{name}.npy"), f"{name}.npy", variable)
                 for name, variable in sorted(place.variables.items())
@@ -164,13 +178,23 @@ class _Capture:
             tied=place.tied,
             extra=extra,
             frozen=_frozen(place, config),
+            parts=self._parts(place, cls),
             assets=self._assets(place),
         )
 
-    def _build_config(self, place: Place) -> Value:
-        get = getattr(place.layer, "get_build_config", lambda: None)
-        config = get()
-        return MISSING if config is None else portable_build_config(config)
+    def _parts(self, place: Place, cls: ClassRef) -> dict[str, PartSpec]:
+        """Describe the sub-layers of a custom layer, and note their automatic names.
+
+        Keras' own layers build theirs from their config alone.
+        """
+        inside = {key: part for key, part in place.parts.items() if key and is_layer(part)}
+        for key, part in inside.items():
+            if is_automatic(part.name, class_name(part)):
+                self.live_names[f"{place.path}:{key}"] = part.name
+        if cls.builtin:
+            return {}
+        found = {key: _part(part) for key, part in sorted(inside.items())}
+        return {key: part for key, part in found.items() if part is not None}
 
     def _tensor(self, path: str, file: str, variable: Any) -> TensorSpec:
         dtype = keras.backend.standardize_dtype(variable.dtype)
@@ -214,15 +238,34 @@ class _Capture:
         return StateSpec(seeds=seeds, tensors=tensors)
 
     def optimizer(self, model: Any, root: Place) -> dict[str, TensorSpec] | Missing:
-        """Describe the optimizer's variables."""
-        live = getattr(model, "optimizer", None)
-        if live is None or not hasattr(live, "variables"):
-            return MISSING
-        found = optimizer_variables(live, weight_paths(root))
-        return {
-            name: self._tensor(f"optimizer/{name}.npy", f"{name}.npy", variable)
-            for name, variable in found.items()
-        }
+        """Describe the variables of the optimizers."""
+        live = optimizers(model, root)
+        return (
+            {
+                name: self._tensor(f"optimizer/{name}.npy", f"{name}.npy", variable)
+                for prefix, optimizer in live.items()
+                for name, variable in optimizer_variables(optimizer, self.weights, prefix).items()
+            }
+            if live
+            else MISSING
+        )
+
+
+def _part(part: Any) -> PartSpec | None:
+    """Describe a sub-layer; None where it cannot tell, for its class alone builds it again."""
+    cls = class_of(part)
+    try:
+        config = portable_config(part.get_config(), cls)
+        canon.encode(config)
+    except (TypeError, ValueError, NotImplementedError):
+        return None
+    config.pop("name", None)
+    return PartSpec(cls=cls, config=canonical_config(config)[0], build_config=_build_config(part))
+
+
+def _build_config(layer: Any) -> Value:
+    config = getattr(layer, "get_build_config", lambda: None)()
+    return MISSING if config is None else portable_build_config(config)
 
 
 def _enclosing(key: str) -> list[str]:
@@ -241,17 +284,40 @@ def _config(place: Place) -> dict[str, Any]:
     layer = place.layer
     # The get_config of these two serialises and copies every layer, once per level of nesting.
     if place.build == "graph" and type(layer).get_config is Functional.get_config:
-        return {"name": layer.name, "trainable": layer.trainable}
+        _check_constructor(type(layer))
+        return dict(keras.layers.Layer.get_config(layer))
     if place.build == "sequence" and type(layer).get_config is keras.Sequential.get_config:
         config = keras.Model.get_config(layer)
         if layer._functional is not None:
             config["build_input_shape"] = layer._layers[0].batch_shape
         return dict(config)
-    config = dict(layer.get_config())
+    config = {key: _whole(layer, key, item) for key, item in layer.get_config().items()}
     if place.build in ("graph", "sequence"):
         for key in ("layers", "input_layers", "output_layers"):
             config.pop(key, None)
     return config
+
+
+def _whole(layer: Any, key: str, item: Any) -> Any:
+    """Return a setting; a lambda for which Keras gives its code alone as the function it is."""
+    if isinstance(item, dict) and item.keys() == {"value"} and callable(getattr(layer, key, None)):
+        return getattr(layer, key)
+    return item
+
+
+def _check_constructor(cls: type) -> None:
+    """Refuse a functional class whose constructor takes what its get_config() does not give."""
+    known = {"self", "inputs", "outputs", "name", "args", "kwargs", "trainable", "dtype"}
+    taken = {
+        name
+        for name, parameter in inspect.signature(cls).parameters.items()
+        if parameter.kind not in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL)
+    }
+    if taken - known:
+        raise NotImplementedError(
+            f"its constructor takes {', '.join(sorted(taken - known))}, and its class has no "
+            "get_config() that gives it back; write one"
+        )
 
 
 def _frozen(place: Place, config: Mapping[str, Any]) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import keras
+import numpy as np
 
 from kvcs.errors import RestoreError, SaveError
 from kvcs.keras_io.build import explained
@@ -21,11 +22,17 @@ def to_keras_json(model: Any) -> str:
         raise SaveError(f"expected a keras.Model, got {type(model).__name__}")
     try:
         config = revive(described(model), keras_form=True)
-        return json.dumps(config, sort_keys=False)
+        return json.dumps(config, sort_keys=False, default=_number)
     except (TypeError, ValueError, NotImplementedError) as error:
         raise SaveError(
             f"model {model.name!r} cannot be written as JSON: {reason(error)}"
         ) from error
+
+
+def _number(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{type(value).__name__} {value!r:.80} is no JSON")
 
 
 def from_keras_json(text: str, custom_objects: Mapping[str, Any] | None = None) -> Any:

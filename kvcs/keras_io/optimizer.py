@@ -13,29 +13,49 @@ from typing import Any
 import keras
 from keras.src.backend import Variable
 
+from kvcs.keras_io.survey import Place, held_optimizers, places
 from kvcs.names import segment
 
+OTHERS = "@"  # no attribute name becomes this
 Optimizer = keras.optimizers.Optimizer
 
 # Lists that hold every variable, or the weights themselves, once more.
 _BOOKKEEPING = {"_variables", "_trainable_variables", "_tracker"}
 
 
-def optimizer_variables(optimizer: Any, weights: Mapping[int, str]) -> dict[str, Any]:
+def optimizers(model: Any, root: Place) -> dict[str, Any]:
+    """Return every optimizer of a model by what its variables' names begin with.
+
+    For the one given to `compile()` that is nothing. Others, such as the second one of a GAN, are
+    attributes of the model or of a layer: `@discriminator_optimizer/`.
+    """
+    compiled = getattr(model, "optimizer", None)
+    found = {"": compiled} if isinstance(compiled, Optimizer) else {}
+    for place in places(root):
+        for key, optimizer in held_optimizers(place).items():
+            if optimizer is not compiled:
+                found[f"{OTHERS}{place.below(key)}/"] = optimizer
+    return found
+
+
+def optimizer_variables(
+    optimizer: Any, weights: Mapping[int, str], prefix: str = ""
+) -> dict[str, Any]:
     """Return the variables of an optimizer by a name that outlives it.
 
     Args:
         optimizer: a live Keras optimizer.
         weights: the place of every weight of the model, by the identity of the variable.
+        prefix: what the names begin with.
     """
     found: dict[str, Any] = {}
     seen: set[int] = set()
-    for name, variable in _visit(optimizer, "", weights):
+    for name, variable in _visit(optimizer, prefix, weights):
         if id(variable) not in seen:
             seen.add(id(variable))
             found[name] = variable
     left = [variable for variable in optimizer.variables if id(variable) not in seen]
-    found |= {f"variables/{index}": variable for index, variable in enumerate(left)}
+    found |= {f"{prefix}variables/{index}": variable for index, variable in enumerate(left)}
     return found
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from kvcs.errors import RestoreError, SaveError
 from kvcs.keras_io.survey import Place, to_numpy
 from kvcs.keras_io.values import Contents
+from kvcs.keras_io.words import reason
 from kvcs.names import segment, segments
 from kvcs.npy import Array
 from kvcs.spec import LayerSpec
@@ -75,7 +76,7 @@ def _variable_with(place: Place, array: Array) -> str | None:
 
 def saved_assets(part: Any) -> dict[str, bytes]:
     """Return the files that `save_assets` of a layer writes, by relative path."""
-    if not hasattr(part, "save_assets") or isinstance(part, keras.Model):
+    if not hasattr(part, "save_assets"):
         return {}
     with tempfile.TemporaryDirectory(prefix="kvcs-") as directory:
         part.save_assets(directory)
@@ -124,7 +125,7 @@ def _assets_by_part(place: Place, layer: LayerSpec) -> dict[str, list[str]]:
 
 
 def _takes_assets(part: Any) -> bool:
-    return hasattr(part, "load_assets") and not isinstance(part, keras.Model)
+    return hasattr(part, "load_assets")
 
 
 def _load_assets(part: Any, assets: Mapping[str, bytes]) -> None:
@@ -133,4 +134,9 @@ def _load_assets(part: Any, assets: Mapping[str, bytes]) -> None:
             file = Path(directory, *map(unquote, path.split("/")))
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(data)
-        part.load_assets(directory)
+        try:
+            part.load_assets(directory)
+        except Exception as error:  # a method of any class
+            raise RestoreError(
+                f"{type(part).__name__} {part.name!r} cannot load its assets: {reason(error)}"
+            ) from error

@@ -1,7 +1,8 @@
 """Data becomes a live model: built from its description, then given every stored value.
 
 The live model is surveyed as it was on saving: every variable there must find its value, and
-every stored value its variable.
+every stored value its variable. Last it is described again, and the two descriptions are compared:
+what a class does not build as it was is an error, never a silent loss.
 """
 
 from __future__ import annotations
@@ -11,11 +12,14 @@ from typing import Any
 
 import keras
 import numpy as np
+from keras.src.saving.serialization_lib import SafeModeScope
 
+from kvcs.keras_io.agreement import check_agreement
 from kvcs.keras_io.build import Builder
+from kvcs.keras_io.capture import capture
 from kvcs.keras_io.own import load_own
 from kvcs.keras_io.survey import Place, places, survey
-from kvcs.keras_io.training import compile_as_it_was
+from kvcs.keras_io.training import compile_as_it_was, fill_optimizers
 from kvcs.keras_io.values import Contents, assign, check_same
 from kvcs.spec import (
     MISSING,
@@ -44,19 +48,28 @@ def restore(
         safe_mode: refuse what can run code from the model, such as a lambda.
 
     Raises:
-        RestoreError: a class is not given or cannot be built, or the variables of the built
-            model are not those of the stored one; the text names the layer.
+        RestoreError: a class is not given or cannot be built, or the built model is not the
+            stored one; the text names the layer.
     """
     scope = keras.saving.CustomObjectScope(dict(custom_objects or {}))
-    with scope:
+    with scope, SafeModeScope(safe_mode):
         model = Builder(stored, safe_mode=safe_mode).build()
         root = survey(model)
         _rename(root, stored)
         _fill(root, stored, contents)
         _set_flags(root, stored)
-        if compile and stored.training is not MISSING:
-            compile_as_it_was(model, root, stored, contents)
+        if compile:
+            _train_on(model, root, stored, contents)
+        check_agreement(stored, capture(model, optimizer=False).model, compiled=compile)
     return model
+
+
+def _train_on(model: Any, root: Place, stored: StoredModel, contents: Contents) -> None:
+    """Make the model ready to go on with its training."""
+    if stored.training is not MISSING:
+        compile_as_it_was(model, root, stored)
+    if stored.optimizer is not MISSING:
+        fill_optimizers(model, root, stored.optimizer, contents)
 
 
 def _rename(root: Place, stored: StoredModel) -> None:
@@ -65,8 +78,15 @@ def _rename(root: Place, stored: StoredModel) -> None:
         for member in place.members:
             if member.place is not None:
                 name = stored.live_names.get(member.place.path, member.name)
-                if member.layer.name != name:
-                    member.layer.name = name
+                _set_name(member.layer, name)
+        for key, part in place.parts.items():
+            if f"{place.path}:{key}" in stored.live_names:
+                _set_name(part, stored.live_names[f"{place.path}:{key}"])
+
+
+def _set_name(layer: Any, name: str) -> None:
+    if layer.name != name:
+        layer.name = name
 
 
 def _fill(root: Place, stored: StoredModel, contents: Contents) -> None:

@@ -7,6 +7,9 @@ returned; only a class with a `from_config` of its own, which expects Keras' dic
 
 from __future__ import annotations
 
+import base64
+import linecache
+import marshal
 import types
 import warnings
 from collections.abc import Mapping
@@ -14,12 +17,16 @@ from typing import Any
 
 import keras
 import numpy as np
+from keras.src.api_export import get_name_from_symbol
 from keras.src.backend import Variable
 from keras.src.saving import serialization_lib
+from keras.src.utils import python_utils
 
 from kvcs.canon import is_object
 from kvcs.npy import dtype_name
-from kvcs.spec import ClassRef, TensorRef, Value
+from kvcs.spec import ClassRef, TensorRef, Value, VariableRef
+
+SOURCE = "<lambda>"  # the file name of every stored lambda
 
 _PLAIN = (str, int, float, complex, bool, bytes, slice, range, type(None), type(Ellipsis))
 
@@ -40,14 +47,15 @@ def portable(value: Any, *, exact: bool) -> Value:
 
     Args:
         value: anything that `get_config` returned.
-        exact: keep tuples as tuples. Keras' own classes take a list in their place, and a
-            `.keras` file holds a list; so theirs are written as lists.
+        exact: keep tuples as tuples, and NumPy scalars as such. Keras' own classes take a list
+            or a Python number in their place, and a `.keras` file holds those; so theirs are
+            written as lists and numbers.
 
     Raises:
         TypeError: something that no constructor could get back; the text names it.
     """
     if isinstance(value, np.generic):
-        return portable(value.item(), exact=exact)
+        return _portable_scalar(value, exact=exact)
     if isinstance(value, _PLAIN):
         return _plain(value)
     if isinstance(value, Mapping):
@@ -59,7 +67,7 @@ def portable(value: Any, *, exact: bool) -> Value:
         return type(value)(portable(item, exact=True) for item in value)
     if isinstance(value, np.ndarray):
         return _portable_array(value)
-    if isinstance(value, TensorRef):
+    if isinstance(value, TensorRef | VariableRef):
         return value
     return _portable_object(value, exact=exact)
 
@@ -74,15 +82,53 @@ def _plain(value: Any) -> Value:
 
 
 def _portable_dict(value: dict[Any, Any], *, exact: bool) -> Value:
+    if value.get("class_name") == "__lambda__":
+        return _portable_lambda(value)
     if is_object(value):
         exact = not ClassRef(value.get("module"), value["class_name"]).builtin
         value = {key: item for key, item in value.items() if key != "shared_object_id"}
     return {key: portable(item, exact=exact) for key, item in value.items()}
 
 
+def _portable_lambda(value: dict[Any, Any]) -> Value:
+    """Return a lambda in Keras' form, its code the same whenever and wherever it is written."""
+    config = dict(value["config"])
+    if "code" in config:  # as the Lambda layer writes it, else as serialize_keras_object does
+        config["code"] = _stable_code(config["code"])
+    else:
+        code, *rest = config["value"]
+        config["value"] = [_stable_code(code), *rest]
+    return {"class_name": "__lambda__", "config": portable(config, exact=True)}
+
+
+def _stable_code(text: str) -> str:
+    """Return marshalled code without the path and line of its source.
+
+    Version 2 of the marshal format has no flags that depend on who else holds an object.
+    """
+    code = _without_source(marshal.loads(base64.b64decode(text)))
+    return base64.encodebytes(marshal.dumps(code, 2)).decode()
+
+
+def _without_source(code: types.CodeType) -> types.CodeType:
+    constants = tuple(
+        _without_source(one) if isinstance(one, types.CodeType) else one for one in code.co_consts
+    )
+    return code.replace(co_consts=constants, co_filename=SOURCE, co_firstlineno=1)
+
+
+def _portable_scalar(value: np.generic[Any], *, exact: bool) -> Value:
+    if isinstance(value, np.bytes_):
+        return bytes(value)
+    if not exact:
+        return portable(value.item(), exact=exact)
+    dtype_name(value.dtype)  # raises for dates
+    return value
+
+
 def _portable_array(value: np.ndarray[Any, Any]) -> Value:
     dtype_name(value.dtype)  # raises for objects
-    return portable(value.item(), exact=True) if value.ndim == 0 else value
+    return value
 
 
 def _portable_object(value: Any, *, exact: bool) -> Value:
@@ -101,6 +147,17 @@ def _portable_object(value: Any, *, exact: bool) -> Value:
 
 def _keras_form_of(value: Any) -> Any:
     """Let Keras serialise what only it knows: functions, backend dtypes and shapes."""
+    if isinstance(value, types.FunctionType) and value.__name__ == "<lambda>":
+        # Not by Keras, which looks for the source, and a session that was typed has none.
+        return {"class_name": "__lambda__", "config": {"value": python_utils.func_dump(value)}}
+    module, _, name = (get_name_from_symbol(value) or "").rpartition(".")
+    if module in ("keras.ops", "keras.random"):  # Keras leaves the module out, and needs it
+        return {
+            "module": module,
+            "class_name": "function",
+            "config": name,
+            "registered_name": name,
+        }
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # on lambdas: loading them is what must be refused
@@ -156,6 +213,23 @@ def revive(value: Value, *, keras_form: bool) -> Any:
         items = [revive(item, keras_form=keras_form) for item in value]
         return tuple(items) if isinstance(value, tuple) else items
     return _to_keras_form(value) if keras_form else value
+
+
+def with_functions(value: Any) -> Any:
+    """Return a config with functions in place of lambdas: most constructors make none of them.
+
+    This makes code of the model callable. The Lambda layer's own form stays.
+    """
+    if isinstance(value, dict):
+        if value.get("class_name") == "__lambda__" and "value" in value["config"]:
+            # Keras looks up the source of a lambda whenever it describes one; this has none.
+            linecache.cache[SOURCE] = (0, None, ["lambda: 'restored by kvcs'\n"], SOURCE)
+            return python_utils.func_load(value["config"]["value"])
+        return {key: with_functions(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        items = [with_functions(item) for item in value]
+        return tuple(items) if isinstance(value, tuple) else items
+    return value
 
 
 def _to_keras_form(value: Any) -> Any:

@@ -7,6 +7,8 @@ nor stable. Saving and loading both survey the live model, so that both speak of
 
 from __future__ import annotations
 
+import inspect
+from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -28,6 +30,9 @@ SeedGenerator = keras.random.SeedGenerator
 # What `compile()` attaches belongs to training, and metric state is left out on purpose: `fit`
 # resets it, and it would touch every commit.
 _TRAINING = (keras.optimizers.Optimizer, keras.metrics.Metric, keras.losses.Loss)
+
+# What weights and random state are found in.
+_STATE = (KerasSaveable, Variable, SeedGenerator)
 
 # Bookkeeping of containers and backends, which holds the layers a second time.
 _BOOKKEEPING = ("_functional", "_self_", "_operations", "_nodes", "_inputs", "_outputs", "_torch")
@@ -81,17 +86,40 @@ def survey(model: Any) -> Place:
     """Find every layer, variable and seed generator of a live model.
 
     Raises:
-        SaveError: Keras counts a variable to the model that none of its layers leads to.
+        SaveError: Keras counts a variable to the model that none of its layers leads to, or a
+            set holds layers.
     """
     walk = _Survey()
     root = walk.container("", canonical_names([(model.name, class_name(model))])[0], model)
     for variable in model.variables:
         if id(variable) not in walk.owners:
-            raise SaveError(
-                f"variable {variable.path} belongs to no layer that can be found: make what "
-                "holds it an attribute of a layer, or of a list or dict that is one"
-            )
+            raise SaveError(_lost(model, variable))
     return root
+
+
+def _lost(model: Any, variable: Any) -> str:
+    for layer in [model, *model._flatten_layers(include_self=False)]:
+        if isinstance(layer, Functional) and build_of(layer) == "graph":
+            for key, child in _held_by(layer).items():
+                if child is variable or _has(child, variable):
+                    return (
+                        f"{key!r} is an attribute of the functional model {layer.name!r} beside "
+                        "its graph, and nothing would build it again: make it part of the "
+                        "graph, or write a class with a get_config() and a from_config()"
+                    )
+    return (
+        f"variable {variable.path} belongs to no layer that can be found: make what holds it an "
+        "attribute of a layer, or of a list or dict that is one"
+    )
+
+
+def _has(holder: Any, variable: Any) -> bool:
+    return any(each is variable for each in getattr(holder, "variables", ()))
+
+
+def survey_layer(layer: Any, path: str) -> Place:
+    """Find what one layer holds, as if it stood at `path`."""
+    return _Survey().place(path, path.rpartition("/")[2], layer)
 
 
 def places(root: Place) -> Iterator[Place]:
@@ -102,13 +130,23 @@ def places(root: Place) -> Iterator[Place]:
             yield from places(member.place)
 
 
-def weight_paths(root: Place) -> dict[int, str]:
-    """Return the place of every weight, by the identity of its variable."""
+def weights(root: Place) -> dict[str, Any]:
+    """Return every weight by its path."""
     return {
-        id(variable): place.below(name)
+        place.below(name): variable
         for place in places(root)
         for name, variable in place.variables.items()
     }
+
+
+def weight_paths(root: Place) -> dict[int, str]:
+    """Return the path of every weight, by the identity of its variable."""
+    return {id(variable): path for path, variable in weights(root).items()}
+
+
+def is_layer(part: Any) -> bool:
+    """Tell layers and operations from the other things a layer is made of."""
+    return isinstance(part, keras.Operation)
 
 
 def to_numpy(variable: Any) -> Array:
@@ -126,8 +164,7 @@ def build_of(layer: Any) -> Build | None:
     if isinstance(layer, keras.Sequential):
         return "sequence" if _inherits(layer, keras.Sequential) else "class"
     if isinstance(layer, Functional):
-        functional = functional_like_constructor(type(layer))
-        return "graph" if functional and _from_config_is_keras(layer) else "class"
+        return "graph" if _takes_graph(type(layer)) and _from_config_is_keras(layer) else "class"
     return "class" if isinstance(layer, keras.Model) else None
 
 
@@ -138,6 +175,12 @@ def _inherits(layer: Any, base: type) -> bool:
         is getattr(getattr(base, name), "__func__", getattr(base, name))
         for name in methods
     )
+
+
+def _takes_graph(cls: type) -> bool:
+    """Tell whether a class is constructed from the inputs and outputs of a graph."""
+    named = {"inputs", "outputs"} <= inspect.signature(cls).parameters.keys()
+    return bool(named or functional_like_constructor(cls))
 
 
 def _from_config_is_keras(layer: Any) -> bool:
@@ -185,10 +228,11 @@ class _Survey:
             where = "layers/" + (plain if key is None else key)
             member = Member(name=name, segment=where, layer=child, place=None, shared=home or "")
             if home is None:
-                member.place = self._place(place.below(where), name, child)
+                member.place = self.place(place.below(where), name, child)
             place.members.append(member)
 
-    def _place(self, path: str, name: str, layer: Any) -> Place:
+    def place(self, path: str, name: str, layer: Any) -> Place:
+        """Visit a layer, whether or not it is a model."""
         if build_of(layer) is not None:
             return self.container(path, name, layer)
         place = Place(path=path, name=name, layer=layer)
@@ -274,7 +318,16 @@ def _left_over(part: Any, held: Mapping[str, Any]) -> list[Any]:
     return [layer for layer in getattr(part, "_layers", []) if id(layer) not in inside]
 
 
-def _held_by(owner: Any) -> dict[str, Any]:
+def held_optimizers(place: Place) -> dict[str, Any]:
+    """Return the optimizers that a layer holds, by attribute path."""
+    return {
+        f"{key}/{name}" if key else name: optimizer
+        for key, part in place.parts.items()
+        for name, optimizer in _held_by(part, keras.optimizers.Optimizer).items()
+    }
+
+
+def _held_by(owner: Any, kinds: Any = _STATE) -> dict[str, Any]:
     """Return the Keras objects among the attributes of an object, by their attribute path.
 
     Sorted by name, public before private, without the leading underscores, for `_kernel` is the
@@ -286,7 +339,7 @@ def _held_by(owner: Any) -> dict[str, Any]:
         (name for name in found if name not in plain and not name.startswith(_BOOKKEEPING)),
         key=lambda name: (name.lstrip("_"), len(name) - len(name.lstrip("_"))),
     )
-    inside = {name: list(_held(found[name], frozenset())) for name in names}
+    inside = {name: list(_held(found[name], kinds, frozenset())) for name in names}
     names = [name for name in names if inside[name]]
     under = segments([name.lstrip("_") or name for name in names])
     return {
@@ -296,18 +349,23 @@ def _held_by(owner: Any) -> dict[str, Any]:
     }
 
 
-def _held(value: Any, above: frozenset[int]) -> Iterator[tuple[tuple[str, ...], Any]]:
+def _held(value: Any, kinds: Any, above: frozenset[int]) -> Iterator[tuple[tuple[str, ...], Any]]:
     """Yield the Keras objects in the value of an attribute, with what leads to each."""
-    if isinstance(value, Variable | SeedGenerator):
-        yield (), value
-    elif isinstance(value, KerasSaveable):
-        if not isinstance(value, _TRAINING):
+    if isinstance(value, KerasSaveable | Variable | SeedGenerator):
+        if isinstance(value, kinds) and (kinds is not _STATE or not isinstance(value, _TRAINING)):
             yield (), value
-    elif isinstance(value, list | tuple | Mapping) and id(value) not in above:
+    elif isinstance(value, list | tuple | deque | Mapping) and id(value) not in above:
         items = value if isinstance(value, Mapping) else dict(enumerate(value))
         for plain, item in zip(segments([str(key) for key in items]), items.values(), strict=True):
-            for keys, child in _held(item, above | {id(value)}):
+            for keys, child in _held(item, kinds, above | {id(value)}):
                 yield (plain, *keys), child
+    elif isinstance(value, set | frozenset):
+        for item in value:
+            if isinstance(item, kinds) and not isinstance(item, _TRAINING):
+                raise SaveError(
+                    f"a set holds {type(item).__name__} {getattr(item, 'name', '')!r}, and sets "
+                    "have no order to find it by: use a list or a dict"
+                )
 
 
 @cache

@@ -1,4 +1,4 @@
-"""What `compile()` was given, and the optimizer's variables: described, and given back."""
+"""What `compile()` was given, and the variables of optimizers: described, and given back."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 import keras
 
 from kvcs.errors import RestoreError, SaveError
-from kvcs.keras_io.optimizer import optimizer_variables
+from kvcs.keras_io.optimizer import OTHERS, Optimizer, optimizer_variables, optimizers
 from kvcs.keras_io.serial import portable, revive
-from kvcs.keras_io.survey import Place, weight_paths
+from kvcs.keras_io.survey import Place, weight_paths, weights
 from kvcs.keras_io.values import Contents, assign, check_same
 from kvcs.keras_io.words import reason
 from kvcs.renaming import canonical_config, live_config, names_by_place
@@ -18,9 +18,18 @@ from kvcs.spec import MISSING, Missing, StoredModel, TensorSpec, Value
 
 TRAINING = "training.json"  # how live names refer to it
 
+# What `optimizer.exclude_from_weight_decay()` was told, beside the arguments of the optimizer.
+EXCLUDED = "exclude_from_weight_decay"
 
-def described_training(model: Any) -> tuple[dict[str, Value] | Missing, dict[str, str]]:
+
+def described_training(
+    model: Any, paths: Mapping[int, str]
+) -> tuple[dict[str, Value] | Missing, dict[str, str]]:
     """Describe what `compile()` was given, with the live names in it.
+
+    Args:
+        model: a live model.
+        paths: the path of every weight, by the identity of its variable.
 
     Raises:
         SaveError: it cannot be stored.
@@ -28,8 +37,9 @@ def described_training(model: Any) -> tuple[dict[str, Value] | Missing, dict[str
     if not getattr(model, "compiled", False):
         return MISSING, {}
     try:
-        config = model.get_compile_config()
-        described = portable(dict(config or {}), exact=False)
+        config = _compile_config(model)
+        described = portable(config, exact=False)
+        _describe_excluded(model.optimizer, described.get("optimizer"), paths)
     except (TypeError, ValueError, NotImplementedError) as error:
         raise SaveError(
             f"what compile() was given cannot be saved: {reason(error)}; "
@@ -39,19 +49,51 @@ def described_training(model: Any) -> tuple[dict[str, Value] | Missing, dict[str
     return described, {f"{TRAINING}#{pointer}": name for pointer, name in names.items()}
 
 
-def compile_as_it_was(model: Any, root: Place, stored: StoredModel, contents: Contents) -> None:
-    """Compile a restored model, and give its optimizer the stored variables.
+def _compile_config(model: Any) -> dict[str, Any]:
+    """Return the arguments of `compile()`, with what was set on the model since then."""
+    if type(model).get_compile_config is keras.Model.get_compile_config:
+        config = dict(model._compile_config.config)  # not yet serialised, nor lambdas refused
+    else:
+        config = dict(model.get_compile_config() or {})
+    for key in ("run_eagerly", "jit_compile", "steps_per_execution"):
+        if key in config:
+            config[key] = getattr(model, key, config[key])
+    scaled = isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
+    if "optimizer" in config and _wants_scaling(model) and not scaled:
+        config["auto_scale_loss"] = False  # Keras forgets that it was told so
+    return config
+
+
+def _wants_scaling(model: Any) -> bool:
+    return bool(model.dtype_policy.name == "mixed_float16")
+
+
+def _describe_excluded(optimizer: Any, described: Value, paths: Mapping[int, str]) -> None:
+    keys = getattr(optimizer, "_exclude_from_weight_decay", None) or set()
+    pattern = getattr(optimizer, "_exclude_from_weight_decay_pattern", None)
+    if isinstance(described, dict) and (keys or pattern):
+        described["config"][EXCLUDED] = {
+            "names": sorted(pattern.pattern.split("|")) if pattern else [],
+            "weights": sorted(paths[key] for key in keys if key in paths),
+        }
+
+
+def compile_as_it_was(model: Any, root: Place, stored: StoredModel) -> None:
+    """Compile a restored model.
 
     Raises:
-        RestoreError: a custom loss, metric or optimizer is not given, or the optimizer has
-            other variables.
+        RestoreError: a custom loss, metric or optimizer is not given, or the class compiles
+            itself in a way that it cannot repeat.
     """
     assert stored.training is not MISSING
     names = names_by_place(stored.live_names).get(TRAINING, {})
+    config = revive(live_config(dict(stored.training), names), keras_form=True)
+    excluded = _take_excluded(config)
     try:
-        config = revive(live_config(dict(stored.training), names), keras_form=True)
         if type(model).compile is keras.Model.compile:
             model.compile(**keras.saving.deserialize_keras_object(config))
+        elif type(model).compile_from_config is keras.Model.compile_from_config:
+            raise TypeError("its class has a compile() of its own and no compile_from_config()")
         else:
             model.compile_from_config(config)
     except (TypeError, ValueError, LookupError) as error:
@@ -59,23 +101,81 @@ def compile_as_it_was(model: Any, root: Place, stored: StoredModel, contents: Co
             f"the model cannot be compiled as it was: {reason(error)}. Give its custom "
             "losses, metrics and optimizers in custom_objects, or load it with compile=False"
         ) from error
-    optimizer = getattr(model, "optimizer", None)
-    if stored.optimizer is not MISSING and optimizer is not None:
-        _fill_optimizer(model, optimizer, root, stored.optimizer, contents)
+    if excluded:
+        _exclude(model.optimizer, excluded, weights(root))
 
 
-def _fill_optimizer(
+def _take_excluded(config: dict[str, Any]) -> Any:
+    optimizer = config.get("optimizer")
+    inside = optimizer.get("config") if isinstance(optimizer, dict) else None
+    return inside.pop(EXCLUDED, None) if isinstance(inside, dict) else None
+
+
+def _exclude(optimizer: Any, excluded: dict[str, Any], live: Mapping[str, Any]) -> None:
+    gone = [path for path in excluded["weights"] if path not in live]
+    if gone:
+        raise RestoreError(f"{gone[0]}, excluded from weight decay, is no weight of the model")
+    optimizer.exclude_from_weight_decay(
+        [live[path] for path in excluded["weights"]], excluded["names"]
+    )
+
+
+def fill_optimizers(
+    model: Any, root: Place, slots: Mapping[str, TensorSpec], contents: Contents
+) -> None:
+    """Give the optimizers of a restored model the stored variables.
+
+    Raises:
+        RestoreError: they have other variables.
+    """
+    live = optimizers(model, root)
+    left = dict(slots)
+    for prefix, optimizer in live.items():
+        wanted = {name: tensor for name, tensor in slots.items() if _is_of(prefix, name)}
+        left = {name: tensor for name, tensor in left.items() if name not in wanted}
+        if wanted:
+            _fill(model, optimizer, prefix, root, wanted, contents)
+    if left:
+        raise RestoreError(
+            f"the built model has no optimizer with {min(left)!r}: load it with compile=False"
+        )
+
+
+def _is_of(prefix: str, slot: str) -> bool:
+    return slot.startswith(prefix) if prefix else not slot.startswith(OTHERS)
+
+
+def _fill(
     model: Any,
-    optimizer: Any,
+    optimizer: Optimizer,
+    prefix: str,
     root: Place,
     slots: Mapping[str, TensorSpec],
     contents: Contents,
 ) -> None:
-    weights = weight_paths(root)
-    live = optimizer_variables(optimizer, weights)
+    paths = weight_paths(root)
+    live = optimizer_variables(optimizer, paths, prefix)
     if set(slots) != set(live):
-        optimizer.build(model.trainable_variables)
-        live = optimizer_variables(optimizer, weights)
+        optimizer.build(_trained(model, paths, slots))
+        live = optimizer_variables(optimizer, paths, prefix)
     check_same("optimizer's variables", set(slots), set(live))
     for name, variable in live.items():
         assign(variable, contents[f"optimizer/{slots[name].file}"](), f"optimizer/{name}")
+
+
+def _trained(model: Any, paths: Mapping[int, str], slots: Mapping[str, TensorSpec]) -> list[Any]:
+    """Return the weights that the optimizer has slots for, in the model's order.
+
+    Those it was built for, which are not the ones that are trainable now: somebody may have
+    frozen or unfrozen layers since.
+    """
+    known = frozenset(paths.values())
+    owners = {_owner(name, known) for name in slots}
+    return [variable for variable in model.variables if paths.get(id(variable)) in owners]
+
+
+def _owner(slot: str, known: frozenset[str]) -> str:
+    """Return the weight that a slot is named after: the longest path that its name ends with."""
+    steps = slot.split("/")
+    ends = ("/".join(steps[start:]) for start in range(1, len(steps)))
+    return next((end for end in ends if end in known), "")

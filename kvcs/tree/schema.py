@@ -21,6 +21,7 @@ from kvcs.spec import (
     ClassRef,
     LayerSpec,
     ModelSpec,
+    PartSpec,
     StateSpec,
     SymbolicTensor,
     TensorSpec,
@@ -82,23 +83,30 @@ class Manifest:
 
 def layer_to_json(layer: LayerSpec) -> Json:
     """Return what `layer.json` holds."""
-    found: Json = {
-        "module": layer.cls.module,
-        "class_name": layer.cls.name,
-        "registered_name": layer.cls.registered_name,
-        "config": canon.encode_schema(dict(layer.config)),
-        "tensors": tensors_to_json(layer.tensors),
-    }
-    if layer.build_config is not MISSING:
-        found["build_config"] = canon.encode(layer.build_config)
+    found = _part_to_json(layer)
+    found["tensors"] = tensors_to_json(layer.tensors)
     if layer.tied:
         found["tied"] = dict(layer.tied)
     if layer.extra:
         found["extra"] = {path: dict(keys) for path, keys in layer.extra.items()}
     if layer.frozen:
         found["frozen"] = list(layer.frozen)
+    if layer.parts:
+        found["parts"] = {key: _part_to_json(part) for key, part in layer.parts.items()}
     if layer.assets:
         found["assets"] = dict(layer.assets)
+    return found
+
+
+def _part_to_json(part: PartSpec | LayerSpec) -> Json:
+    found: Json = {
+        "module": part.cls.module,
+        "class_name": part.cls.name,
+        "registered_name": part.cls.registered_name,
+        "config": canon.encode_schema(dict(part.config)),
+    }
+    if part.build_config is not MISSING:
+        found["build_config"] = canon.encode(part.build_config)
     return found
 
 
@@ -348,24 +356,38 @@ def layer_from_json(value: Any) -> LayerSpec:
 
 
 def _layer_fields(found: Object) -> Json:
+    tensors = found.parse("tensors", tensors_from_json)
+    return {
+        **_part_fields(found),
+        "tensors": tensors,
+        "tied": found.parse("tied", dict_of(path_from_json), {}),
+        "extra": found.parse("extra", dict_of(dict_of(_one_of(tensors))), {}),
+        "frozen": found.parse("frozen", list_of(string), ()),
+        "parts": found.parse("parts", dict_of(_part), {}),
+        "assets": found.parse("assets", _digests_by_path, {}),
+    }
+
+
+def _part_fields(found: Object) -> Json:
     cls = ClassRef(
         module=found.take("module", (str, type(None))),
         name=found.take("class_name", str),
         registered_name=found.take("registered_name", (str, type(None))),
     )
-    tensors = found.parse("tensors", tensors_from_json)
     return {
         "cls": cls,
         "config": found.parse("config", _config),
         "build_config": found.parse("build_config", canon.decode, MISSING)
         if "build_config" in found.left
         else MISSING,
-        "tensors": tensors,
-        "tied": found.parse("tied", dict_of(path_from_json), {}),
-        "extra": found.parse("extra", dict_of(dict_of(_one_of(tensors))), {}),
-        "frozen": found.parse("frozen", list_of(string), ()),
-        "assets": found.parse("assets", _digests_by_path, {}),
     }
+
+
+def _part(value: Any) -> PartSpec:
+    found = Object(value)
+    part = PartSpec(**_part_fields(found))
+    found.done()
+    return part
 
 
 def _one_of(tensors: Container[str]) -> Callable[[Any], str]:
