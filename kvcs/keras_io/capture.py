@@ -14,6 +14,7 @@ from keras.src.models.functional import Functional
 from kvcs import canon
 from kvcs.errors import SaveError
 from kvcs.keras_io.graph import Graph, sequence_calls
+from kvcs.keras_io.lookup import settings
 from kvcs.keras_io.optimizer import optimizer_variables, optimizers
 from kvcs.keras_io.own import extra_values, saved_assets
 from kvcs.keras_io.serial import (
@@ -291,7 +292,9 @@ def _config(place: Place) -> dict[str, Any]:
         if layer._functional is not None:
             config["build_input_shape"] = layer._layers[0].batch_shape
         return dict(config)
-    config = {key: _whole(layer, key, item) for key, item in layer.get_config().items()}
+    config = {
+        key: _whole(layer, key, item) for key, item in settings(layer, layer.get_config()).items()
+    }
     if place.build in ("graph", "sequence"):
         for key in ("layers", "input_layers", "output_layers"):
             config.pop(key, None)

@@ -12,6 +12,13 @@ import keras
 import numpy as np
 
 from kvcs.errors import RestoreError, SaveError
+from kvcs.keras_io.lookup import (
+    IDF_WEIGHTS,
+    is_lookup,
+    is_wrapper,
+    load_vocabulary,
+    saved_vocabulary,
+)
 from kvcs.keras_io.survey import Place, to_numpy
 from kvcs.keras_io.values import Contents
 from kvcs.keras_io.words import reason
@@ -76,7 +83,9 @@ def _variable_with(place: Place, array: Array) -> str | None:
 
 def saved_assets(part: Any) -> dict[str, bytes]:
     """Return the files that `save_assets` of a layer writes, by relative path."""
-    if not hasattr(part, "save_assets"):
+    if is_lookup(part):
+        return saved_vocabulary(part)
+    if not hasattr(part, "save_assets") or is_wrapper(part):
         return {}
     with tempfile.TemporaryDirectory(prefix="kvcs-") as directory:
         part.save_assets(directory)
@@ -95,18 +104,22 @@ def _stored_path(parts: tuple[str, ...]) -> str:
 
 def load_own(place: Place, layer: LayerSpec, contents: Contents) -> None:
     """Hand assets, and what `save_own_variables` stored, to the layers that ask for them."""
+    assets = _assets_by_part(place, layer)
     for key, part in place.parts.items():
-        keys = layer.extra.get(key or ".")
-        if keys is not None and speaks_for_itself(part):
-            part.load_own_variables(
-                {name: contents[place.below(f"{tensor}.npy")]() for name, tensor in keys.items()}
-            )
-    for key, paths in _assets_by_part(place, layer).items():
-        inside = len(f"{key}/") if key else 0
-        _load_assets(
-            place.parts[key],
-            {path[inside:]: bytes(contents[place.below(f"assets/{path}")]()) for path in paths},
-        )
+        keys = layer.extra.get(key or ".", {})
+        store: dict[str, Any] = {
+            name: contents[place.below(f"{tensor}.npy")]() for name, tensor in keys.items()
+        }
+        files = {
+            path[len(f"{key}/") if key else 0 :]: bytes(contents[place.below(f"assets/{path}")]())
+            for path in assets.get(key, ())
+        }
+        if files and is_lookup(part):
+            load_vocabulary(part, files, store.get(IDF_WEIGHTS))
+        if speaks_for_itself(part):
+            part.load_own_variables(store)
+        if files and not is_lookup(part):
+            _load_assets(part, files)
 
 
 def _assets_by_part(place: Place, layer: LayerSpec) -> dict[str, list[str]]:
@@ -125,7 +138,7 @@ def _assets_by_part(place: Place, layer: LayerSpec) -> dict[str, list[str]]:
 
 
 def _takes_assets(part: Any) -> bool:
-    return hasattr(part, "load_assets")
+    return hasattr(part, "load_assets") and not is_wrapper(part)
 
 
 def _load_assets(part: Any, assets: Mapping[str, bytes]) -> None:

@@ -55,8 +55,10 @@ def restore(
     with scope, SafeModeScope(safe_mode):
         model = Builder(stored, safe_mode=safe_mode).build()
         root = survey(model)
-        _rename(root, stored)
         _fill(root, stored, contents)
+        if _finish(root, stored):
+            root = survey(model)
+        _rename(root, stored)
         _set_flags(root, stored)
         if compile:
             _train_on(model, root, stored, contents)
@@ -129,6 +131,20 @@ def _finalize(part: Any) -> None:
     """Let a preprocessing layer compute the constants it derives from its variables."""
     if isinstance(part, keras.layers.Normalization):
         part.finalize_state()
+
+
+def _finish(root: Place, stored: StoredModel) -> bool:
+    """Let a FeatureSpace make its last layers, which it does when it knows its vocabularies."""
+    missing = {path for path, _ in walk(stored.model)} - {place.path for place in places(root)}
+    unfinished = [
+        place.layer
+        for place in places(root)
+        if isinstance(place.layer, keras.utils.FeatureSpace)
+        and any(not place.path or path.startswith(f"{place.path}/") for path in missing)
+    ]
+    for space in unfinished:
+        space.get_encoded_features()
+    return bool(unfinished)
 
 
 def _fill_state(live: Mapping[str, Place], stored: StoredModel, contents: Contents) -> None:
