@@ -154,15 +154,22 @@ def verify(models: tuple[str, ...], as_json: bool) -> None:
     operands = models or tuple(path.as_posix() for path in models_below(Path()))
     if not operands:
         raise KvcsError("no model directory here or below: name one, or REV:DIR")
-    reports = [run_verify(operand) for operand in operands]
+    reports, errors = [], []
+    for operand in operands:
+        try:
+            reports.append(run_verify(operand))
+        except KvcsError as error:  # must not hide what is wrong with the others
+            errors.append(str(error))
+            continue
+        if not as_json:
+            from kvcs.render import text
+
+            _print(text.report(reports[-1]))
     if as_json:
         _print_json([asdict(report) | {"whole": bool(report)} for report in reports])
-    else:
-        from kvcs.render import text
-
-        for report in reports:
-            _print(text.report(report))
-    sys.exit(0 if all(reports) else 1)
+    for sentence in errors:
+        _complain(sentence)
+    sys.exit(2 if errors else 0 if all(reports) else 1)
 
 
 @main.command()
@@ -278,11 +285,15 @@ def run() -> NoReturn:
 
 
 def _fail(sentence: str) -> NoReturn:
+    _complain(sentence)
+    sys.exit(2)
+
+
+def _complain(sentence: str) -> None:
     from kvcs.render.text import plain
 
     line = " ".join(part.strip() for part in sentence.splitlines())
     click.echo(f"kvcs: {plain(line)}", err=True)
-    sys.exit(2)
 
 
 def _open_streams() -> None:

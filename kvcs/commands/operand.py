@@ -6,12 +6,12 @@ import os
 import stat
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-from kvcs.errors import NotAModelError, OperandError
+from kvcs.errors import KvcsError, NotAModelError, OperandError
 from kvcs.spec import StoredModel
 from kvcs.tree import reader, writer
 from kvcs.tree.writer import LAYER, MANIFEST
@@ -107,9 +107,7 @@ def _directory(name: str) -> Directory:
         try:
             len(directory)  # puts it back, if a save that was killed had moved it aside
         except OperandError as error:
-            raise OperandError(
-                f"{error}. Name a model directory, REV:DIR as in git, or a .keras or .h5 file"
-            ) from None
+            raise OperandError(f"{error}. {_advice(name)}") from None
     # Seen before the directory is listed, which may be a home with everything in it.
     if not os.path.lexists(Path(name, MANIFEST)):
         raise NotAModelError(
@@ -117,6 +115,15 @@ def _directory(name: str) -> Directory:
             "Name the directory that `kvcs.save` or `kvcs export` wrote"
         )
     return directory
+
+
+def _advice(name: str) -> str:
+    from kvcs.repo import Repository
+
+    with suppress(KvcsError), Repository.discover() as repository:
+        repository.resolve(name)
+        return f"{name} is a revision: name the model in it, as in {name}:DIR"
+    return "Name a model directory, REV:DIR as in git, or a .keras or .h5 file"
 
 
 @contextmanager

@@ -232,6 +232,8 @@ def manifest_from_json(value: Any) -> Manifest:
     if version < FORMAT:
         raise FormatError(f"expected format {FORMAT}, got {version}", address="format")
     if version > FORMAT:
+        if _is_of_this_format(value):
+            raise FormatError("the manifest was altered: its format is 1", address="format")
         raise NewerFormatError(
             f"the model is stored in format {version}, this kvcs reads format {FORMAT}; "
             "upgrade kvcs"
@@ -265,6 +267,14 @@ def nested_from_json(value: Any) -> Manifest:
         if key in expect(value, dict) and value.get("format") == FORMAT:
             raise FormatError("stands in the outermost manifest only", address=key)
     return manifest_from_json(value)
+
+
+def _is_of_this_format(value: Json) -> bool:
+    """Tell whether only the format's number is another one: then that was altered."""
+    try:
+        return checksum({**value, "format": FORMAT}) == value.get("checksum")
+    except (KeyError, TypeError, AttributeError):
+        return False
 
 
 def _checksums(value: Json) -> Container[str]:
