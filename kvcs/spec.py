@@ -178,7 +178,7 @@ class LayerSpec:
         config: what `get_config()` gave, without the name.
         build_config: what `get_build_config()` gave, or MISSING.
         tensors: weights by name; the name of a sub-layer's weight is its attribute path.
-        tied: names of weights that are the very variable of another layer, and its path.
+        tied: names of weights and sub-layers that are those of another layer, and their path.
         extra: arrays that a custom `save_own_variables` stores beside the variables; its
             keys with the name of the tensor that holds the value.
         frozen: attribute paths of sub-layers whose own `trainable` is false.

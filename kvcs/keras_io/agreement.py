@@ -5,13 +5,22 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
-from typing import Any
 
 import keras
 
 from kvcs.canon import same
 from kvcs.errors import RestoreError, RestoreWarning
-from kvcs.spec import MISSING, LayerSpec, ModelSpec, StoredModel, TensorSpec, Value, walk
+from kvcs.spec import (
+    MISSING,
+    LayerEntry,
+    LayerSpec,
+    ModelSpec,
+    StoredModel,
+    SymbolicTensor,
+    TensorSpec,
+    Value,
+    walk,
+)
 
 MAX_NAMED = 3
 
@@ -129,17 +138,25 @@ def _graph(one: ModelSpec, other: ModelSpec, exact: bool) -> Iterator[str]:
     for entry in one.layers:
         built = members.get(entry.path)
         if built is not None and not _same_calls(entry, built):
-            yield f"layer {entry.name!r} is called in another way, or gives another shape or dtype"
+            yield f"layer {entry.name!r} is called in another way, or gives another dtype or rank"
 
 
-def _same_calls(one: Any, other: Any) -> bool:
-    """Compare calls as they are stored, for NaN and arrays have no equality of their own."""
+def _same_calls(one: LayerEntry, other: LayerEntry) -> bool:
+    """Compare calls as they are stored, for NaN and arrays have no equality of their own.
+
+    Of what comes out, the dtypes and the numbers of axes: a lookup layer that was adapted after
+    it was called has the size of its vocabulary in the shape only when it is called again.
+    """
     return len(one.calls) == len(other.calls) and all(
-        mine.outputs == its.outputs
+        list(map(_kind, mine.outputs)) == list(map(_kind, its.outputs))
         and same(list(mine.args), list(its.args))
         and same(dict(mine.kwargs), dict(its.kwargs))
         for mine, its in zip(one.calls, other.calls, strict=True)
     )
+
+
+def _kind(tensor: SymbolicTensor) -> tuple[str, int]:
+    return tensor.dtype, -1 if tensor.shape is None else len(tensor.shape)
 
 
 def _names(names: Iterable[str]) -> str:

@@ -10,6 +10,7 @@ import inspect
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib import import_module
 from typing import Any
 
@@ -164,7 +165,8 @@ class Builder:
     def _graph(self, model: ModelSpec, path: str, name: str) -> Any:
         cls = self._class(model.cls)
         config = revive(self._config(model, path), keras_form=False)
-        members = self._members(model, path)
+        called = tuple(entry for entry in model.layers if entry.calls)
+        members = self._members(replace(model, layers=called), path)
         calls = Calls(model, members, self._weight)
         policy = {"dtype": config.pop("dtype")} if "dtype" in config else {}
         live = cls(
@@ -174,6 +176,8 @@ class Builder:
             **config,
         )
         _set_policy(live, policy)
+        if len(called) < len(model.layers):  # its class has layers beside the graph, and built them
+            self._build_left_over(survey_layer(live, path))
         return live
 
     def _weight(self, path: str) -> Any:

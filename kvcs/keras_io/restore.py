@@ -20,6 +20,7 @@ from kvcs.keras_io.capture import capture
 from kvcs.keras_io.own import load_own
 from kvcs.keras_io.survey import Place, places, survey
 from kvcs.keras_io.training import compile_as_it_was, fill_optimizers
+from kvcs.keras_io.tying import tie
 from kvcs.keras_io.values import Contents, assign, check_same
 from kvcs.spec import (
     MISSING,
@@ -54,10 +55,9 @@ def restore(
     scope = keras.saving.CustomObjectScope(dict(custom_objects or {}))
     with scope, SafeModeScope(safe_mode):
         model = Builder(stored, safe_mode=safe_mode).build()
+        tie(survey(model), stored)
         root = survey(model)
         _fill(root, stored, contents)
-        if _finish(root, stored):
-            root = survey(model)
         _rename(root, stored)
         _set_flags(root, stored)
         if compile:
@@ -131,20 +131,6 @@ def _finalize(part: Any) -> None:
     """Let a preprocessing layer compute the constants it derives from its variables."""
     if isinstance(part, keras.layers.Normalization):
         part.finalize_state()
-
-
-def _finish(root: Place, stored: StoredModel) -> bool:
-    """Let a FeatureSpace make its last layers, which it does when it knows its vocabularies."""
-    missing = {path for path, _ in walk(stored.model)} - {place.path for place in places(root)}
-    unfinished = [
-        place.layer
-        for place in places(root)
-        if isinstance(place.layer, keras.utils.FeatureSpace)
-        and any(not place.path or path.startswith(f"{place.path}/") for path in missing)
-    ]
-    for space in unfinished:
-        space.get_encoded_features()
-    return bool(unfinished)
 
 
 def _fill_state(live: Mapping[str, Place], stored: StoredModel, contents: Contents) -> None:

@@ -49,7 +49,7 @@ class Place:
         build: how it comes back when it is a container, else None.
         members: the layers of a container, in order.
         variables: variables by name, each owned by one place only.
-        tied: names of variables that another place owns, with the path of the tensor there.
+        tied: names of variables and parts that are those of another place, with the path there.
         seeds: seed generators by attribute path.
         states: variables that are transient state, by attribute path.
         parts: what the layer is made of, itself first, by attribute path.
@@ -90,7 +90,7 @@ def survey(model: Any) -> Place:
             set holds layers.
     """
     walk = _Survey()
-    root = walk.container("", canonical_names([(model.name, class_name(model))])[0], model)
+    root = walk.visit("", canonical_names([(model.name, class_name(model))])[0], model)
     for variable in model.variables:
         if id(variable) not in walk.owners:
             raise SaveError(_lost(model, variable))
@@ -119,7 +119,7 @@ def _has(holder: Any, variable: Any) -> bool:
 
 def survey_layer(layer: Any, path: str) -> Place:
     """Find what one layer holds, as if it stood at `path`."""
-    return _Survey().place(path, path.rpartition("/")[2], layer)
+    return _Survey().visit(path, path.rpartition("/")[2], layer)
 
 
 def places(root: Place) -> Iterator[Place]:
@@ -192,33 +192,31 @@ class _Survey:
 
     def __init__(self) -> None:
         self.homes: dict[int, str] = {}
+        self.part_homes: dict[int, str] = {}
         self.owners: dict[int, str] = {}
 
-    def container(self, path: str, name: str, model: Any) -> Place:
-        """Visit a model, whose layers get places of their own."""
-        place = Place(path=path, name=name, layer=model, build=build_of(model) or "class")
-        self.homes[id(model)] = path
-        place.parts[""] = model
-        listed = _listed(model)
-        held = _held_by(model)
-        self._own(place, "", model, held)
-        children: list[tuple[str | None, Any]] = [(None, layer) for layer in listed or ()]
-        if listed is None or place.build == "class":
-            inside = {id(layer) for layer in listed or ()}
-            children += [
-                (key, child)
-                for key, child in held.items()
-                if isinstance(child, keras.layers.Layer) and id(child) not in inside
-            ]
-        if listed is None:
-            children += [(None, layer) for layer in _left_over(model, held)]
-        self._members(place, children)
-        for key, child in held.items():
-            if not isinstance(child, keras.layers.Layer):
-                self._part(place, key, child)
+    def visit(self, path: str, name: str, layer: Any) -> Place:
+        """Find all that a layer holds.
+
+        First the layers that have places of their own, for another layer may hold one as a part.
+        """
+        root = self._place(path, name, layer)
+        for place in places(root):
+            if place.build is None:
+                self._part(place, "", place.layer)
+            else:
+                self._container(place)
+        return root
+
+    def _place(self, path: str, name: str, layer: Any) -> Place:
+        place = Place(path=path, name=name, layer=layer, build=build_of(layer))
+        self.homes[id(layer)] = path
+        if place.build is not None:
+            self._members(place)
         return place
 
-    def _members(self, place: Place, children: list[tuple[str | None, Any]]) -> None:
+    def _members(self, place: Place) -> None:
+        children = _children(place)
         names = _unique(canonical_names([(child.name, class_name(child)) for _, child in children]))
         under = segments(names)
         for (key, child), name, plain in zip(children, names, under, strict=True):
@@ -228,22 +226,28 @@ class _Survey:
             where = "layers/" + (plain if key is None else key)
             member = Member(name=name, segment=where, layer=child, place=None, shared=home or "")
             if home is None:
-                member.place = self.place(place.below(where), name, child)
+                member.place = self._place(place.below(where), name, child)
             place.members.append(member)
 
-    def place(self, path: str, name: str, layer: Any) -> Place:
-        """Visit a layer, whether or not it is a model."""
-        if build_of(layer) is not None:
-            return self.container(path, name, layer)
-        place = Place(path=path, name=name, layer=layer)
-        self._part(place, "", layer)
-        return place
+    def _container(self, place: Place) -> None:
+        """Visit what a model holds beside its layers."""
+        place.parts[""] = place.layer
+        held = _held_by(place.layer)
+        self._own(place, "", place.layer, held)
+        for key, child in held.items():
+            if not isinstance(child, keras.layers.Layer):
+                self._part(place, key, child)
 
     def _part(self, place: Place, key: str, part: Any) -> None:
         """Visit a part of a layer: the layer itself, a sub-layer, a seed generator."""
-        if isinstance(part, Variable) or id(part) in self.homes:
+        if isinstance(part, Variable):
             return  # whoever holds a variable names it
-        self.homes[id(part)] = place.path
+        home = self.homes.get(id(part)) or self.part_homes.get(id(part))
+        if key and home is not None:
+            self._tie(place, key, home)
+            return
+        if key:
+            self.part_homes[id(part)] = place.below(key)
         if isinstance(part, SeedGenerator):
             self.owners[id(part.state)] = place.below(key)
             place.seeds[key] = part
@@ -280,8 +284,30 @@ class _Survey:
         owner = self.owners.setdefault(id(variable), path)
         if owner == path:
             place.variables[name] = variable
-        elif place.path and not owner.startswith(f"{place.path}/"):
-            place.tied[name] = owner
+        else:
+            self._tie(place, name, owner)
+
+    def _tie(self, place: Place, name: str, owner: str) -> None:
+        if place.path and owner != place.path and not owner.startswith(f"{place.path}/"):
+            place.tied[name] = owner  # else the class that builds it shares it by itself
+
+
+def _children(place: Place) -> list[tuple[str | None, Any]]:
+    """Return the layers of a container, with the attribute that leads to one its class built."""
+    listed = _listed(place.layer)
+    children: list[tuple[str | None, Any]] = [(None, layer) for layer in listed or ()]
+    if listed is not None and (place.build == "sequence" or type(place.layer) is Functional):
+        return children
+    held = _held_by(place.layer)
+    inside = {id(layer) for layer in listed or ()}
+    children += [
+        (key, child)
+        for key, child in held.items()
+        if isinstance(child, keras.layers.Layer) and id(child) not in inside
+    ]
+    if listed is None:
+        children += [(None, layer) for layer in _left_over(place.layer, held)]
+    return children
 
 
 def _unique(names: list[str]) -> list[str]:
