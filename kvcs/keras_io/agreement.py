@@ -150,9 +150,13 @@ def _same_calls(one: LayerEntry, other: LayerEntry) -> bool:
     return len(one.calls) == len(other.calls) and all(
         list(map(_kind, mine.outputs)) == list(map(_kind, its.outputs))
         and same(list(mine.args), list(its.args))
-        and same(dict(mine.kwargs), dict(its.kwargs))
+        and same(_sorted(mine.kwargs), _sorted(its.kwargs))
         for mine, its in zip(one.calls, other.calls, strict=True)
     )
+
+
+def _sorted(kwargs: Mapping[str, Value]) -> Value:
+    return dict(sorted(kwargs.items()))
 
 
 def _kind(tensor: SymbolicTensor) -> tuple[str, int]:

@@ -11,10 +11,9 @@ from typing import Any
 import keras
 from keras.src.models.functional import Functional
 
-from kvcs import canon
 from kvcs.errors import SaveError
+from kvcs.keras_io.config import built_config, complete_config
 from kvcs.keras_io.graph import Graph, sequence_calls
-from kvcs.keras_io.lookup import settings
 from kvcs.keras_io.optimizer import optimizer_variables, optimizers
 from kvcs.keras_io.own import extra_values, saved_assets
 from kvcs.keras_io.serial import (
@@ -154,9 +153,11 @@ class _Capture:
     def _own(self, place: Place, by_class: bool) -> LayerSpec:
         cls = class_of(place.layer)
         try:
-            config = _config(place)
-            described = portable_config(config, cls)
-        except (TypeError, NotImplementedError, OSError) as error:  # OSError: a lambda's source
+            if by_class and place.build not in ("graph", "sequence"):
+                described = built_config(place.layer, cls)
+            else:
+                described = portable_config(_config(place), cls)
+        except Exception as error:  # a method of any class
             raise SaveError(f"{_title(place)} cannot be saved: {reason(error)}") from error
         described.pop("name", None)
         described, inner_names = canonical_config(described)
@@ -178,7 +179,7 @@ class _Capture:
             },
             tied=place.tied,
             extra=extra,
-            frozen=_frozen(place, config),
+            frozen=_frozen(place, described),
             parts=self._parts(place, cls),
             assets=self._assets(place),
         )
@@ -194,8 +195,7 @@ class _Capture:
                 self.live_names[f"{place.path}:{key}"] = part.name
         if cls.builtin:
             return {}
-        found = {key: _part(part) for key, part in sorted(inside.items())}
-        return {key: part for key, part in found.items() if part is not None}
+        return {key: _part(part) for key, part in sorted(inside.items())}
 
     def _tensor(self, path: str, file: str, variable: Any) -> TensorSpec:
         dtype = keras.backend.standardize_dtype(variable.dtype)
@@ -252,14 +252,10 @@ class _Capture:
         )
 
 
-def _part(part: Any) -> PartSpec | None:
-    """Describe a sub-layer; None where it cannot tell, for its class alone builds it again."""
+def _part(part: Any) -> PartSpec:
+    """Describe a sub-layer that the layer's class builds."""
     cls = class_of(part)
-    try:
-        config = portable_config(part.get_config(), cls)
-        canon.encode(config)
-    except (TypeError, ValueError, NotImplementedError):
-        return None
+    config = built_config(part, cls)
     config.pop("name", None)
     return PartSpec(cls=cls, config=canonical_config(config)[0], build_config=_build_config(part))
 
@@ -292,20 +288,11 @@ def _config(place: Place) -> dict[str, Any]:
         if layer._functional is not None:
             config["build_input_shape"] = layer._layers[0].batch_shape
         return dict(config)
-    config = {
-        key: _whole(layer, key, item) for key, item in settings(layer, layer.get_config()).items()
-    }
+    config = complete_config(layer)
     if place.build in ("graph", "sequence"):
         for key in ("layers", "input_layers", "output_layers"):
             config.pop(key, None)
     return config
-
-
-def _whole(layer: Any, key: str, item: Any) -> Any:
-    """Return a setting; a lambda for which Keras gives its code alone as the function it is."""
-    if isinstance(item, dict) and item.keys() == {"value"} and callable(getattr(layer, key, None)):
-        return getattr(layer, key)
-    return item
 
 
 def _check_constructor(cls: type) -> None:

@@ -13,7 +13,8 @@ from typing import Any
 import keras
 
 from kvcs.canon import same
-from kvcs.keras_io.serial import class_of, portable_config, revive
+from kvcs.keras_io.config import built_config
+from kvcs.keras_io.serial import class_of, revive
 from kvcs.keras_io.survey import Place, places
 from kvcs.spec import ClassRef, LayerSpec, Value
 
@@ -28,7 +29,19 @@ def put_back_policies(root: Place, described: Mapping[str, LayerSpec]) -> None:
     for layer, cls, config in _class_built(root, described):
         for key, _, new in _differences(layer, cls, config):
             if key == "dtype":
-                layer.dtype_policy = keras.dtype_policies.get(revive(new, keras_form=True))
+                _set_policy(layer, keras.dtype_policies.get(revive(new, keras_form=True)))
+
+
+def _set_policy(layer: Any, policy: Any) -> None:
+    policies = keras.dtype_policies.DTypePolicyMap
+    if isinstance(policy, policies):
+        return  # that of the whole model, whose config brings it
+    if isinstance(layer.dtype_policy, policies):
+        # The layer was built by its entry in the map. The setter would add to the map, which the
+        # whole model has in common.
+        layer._dtype_policy = policy
+    else:
+        layer.dtype_policy = policy
 
 
 def put_back_settings(root: Place, described: Mapping[str, LayerSpec]) -> None:
@@ -39,9 +52,18 @@ def put_back_settings(root: Place, described: Mapping[str, LayerSpec]) -> None:
         described: the stored layers by path.
     """
     for layer, cls, config in _class_built(root, described):
+        _enable_lora(layer, config)
         for key, old, new in _differences(layer, cls, config):
             with suppress(AttributeError):  # a property: what it comes from is not known
                 _assign(layer, key, old, new)
+
+
+def _enable_lora(layer: Any, config: Mapping[str, Value]) -> None:
+    """Give a layer LoRA factors, as it had: `enable_lora()` is in no constructor's arguments."""
+    rank = config.get("lora_rank")
+    if rank and not getattr(layer, "lora_enabled", True):
+        alpha = {"lora_alpha": config["lora_alpha"]} if "lora_alpha" in config else {}
+        layer.enable_lora(rank, **alpha)
 
 
 def _class_built(
@@ -62,14 +84,11 @@ def _differences(
 ) -> list[tuple[str, Value, Value]]:
     if class_of(layer) != cls:
         return []
-    try:
-        live = portable_config(layer.get_config(), cls)
-    except (TypeError, ValueError, NotImplementedError):
-        return []
+    live = built_config(layer, cls)
     return [
-        (key, live[key], value)
+        (key, live.get(key), value)
         for key, value in config.items()
-        if key in live and key != "trainable" and not same(live[key], value)
+        if key != "trainable" and not same(live.get(key), value)
     ]
 
 

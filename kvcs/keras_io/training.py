@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +16,8 @@ from kvcs.keras_io.values import Contents, assign, check_same
 from kvcs.keras_io.words import reason
 from kvcs.renaming import canonical_config, live_config, names_by_place
 from kvcs.spec import MISSING, Missing, StoredModel, TensorSpec, Value
+
+_VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 TRAINING = "training.json"  # how live names refer to it
 
@@ -53,6 +56,7 @@ def _compile_config(model: Any) -> dict[str, Any]:
     """Return the arguments of `compile()`, with what was set on the model since then."""
     if type(model).get_compile_config is keras.Model.get_compile_config:
         config = dict(model._compile_config.config)  # not yet serialised, nor lambdas refused
+        config |= _own_arguments(model)
     else:
         config = dict(model.get_compile_config() or {})
     for key in ("run_eagerly", "jit_compile", "steps_per_execution"):
@@ -62,6 +66,21 @@ def _compile_config(model: Any) -> dict[str, Any]:
     if "optimizer" in config and _wants_scaling(model) and not scaled:
         config["auto_scale_loss"] = False  # Keras forgets that it was told so
     return config
+
+
+def _own_arguments(model: Any) -> dict[str, Any]:
+    """Return what a `compile()` of the model's class takes beside the arguments of Keras' own.
+
+    As far as the model has an attribute of that name, which is how Keras' own examples, and
+    KerasHub, keep a second optimizer, a loss or a sampler.
+    """
+    known = inspect.signature(keras.Model.compile).parameters
+    taken = inspect.signature(type(model).compile).parameters
+    return {
+        name: getattr(model, name)
+        for name, parameter in taken.items()
+        if name not in known and parameter.kind not in _VARIADIC and hasattr(model, name)
+    }
 
 
 def _wants_scaling(model: Any) -> bool:
@@ -90,10 +109,9 @@ def compile_as_it_was(model: Any, root: Place, stored: StoredModel) -> None:
     config = revive(live_config(dict(stored.training), names), keras_form=True)
     excluded = _take_excluded(config)
     try:
-        if type(model).compile is keras.Model.compile:
-            model.compile(**keras.saving.deserialize_keras_object(config))
-        elif type(model).compile_from_config is keras.Model.compile_from_config:
-            raise TypeError("its class has a compile() of its own and no compile_from_config()")
+        if type(model).compile_from_config is keras.Model.compile_from_config:
+            given = keras.saving.deserialize_keras_object(config)
+            model.compile(**_accepted(type(model).compile, given))
         else:
             model.compile_from_config(config)
     except (TypeError, ValueError, LookupError) as error:
@@ -103,6 +121,14 @@ def compile_as_it_was(model: Any, root: Place, stored: StoredModel) -> None:
         ) from error
     if excluded:
         _exclude(model.optimizer, excluded, weights(root))
+
+
+def _accepted(method: Any, given: dict[str, Any]) -> dict[str, Any]:
+    """Leave out what a `compile()` does not take but gives to Keras' own by itself."""
+    parameters = inspect.signature(method).parameters
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
+        return given
+    return {name: value for name, value in given.items() if name in parameters}
 
 
 def _take_excluded(config: dict[str, Any]) -> Any:

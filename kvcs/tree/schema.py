@@ -131,7 +131,7 @@ def _body_to_json(manifest: Manifest) -> Json:
         found["keras_version"] = manifest.keras_version
     if manifest.files:
         found["files"] = dict(manifest.files)
-    if manifest.live_names:
+    if manifest.live_names or manifest.name:  # always in the outermost: its loss must show
         names = dict(manifest.live_names)
         found["live_names"] = {"checksum": sha256([canon.dumps(names)]), "names": names}
     return found
