@@ -15,6 +15,7 @@ in objects with one key that begins with `$`:
     {"$scalar": {"dtype", "value"}}                           a NumPy scalar, such as float32(0.1)
     {"$tensor": "lstm[0][2]"}    see `kvcs.spec.TensorRef`
     {"$variable": "layers/dense/kernel"}                      see `kvcs.spec.VariableRef`
+    {"$class": {"module", "class_name", "registered_name"}}   see `kvcs.spec.ClassRef`
 
 The one dict whose order means nothing is a schema: a class reference with its config, as Keras
 writes them. Its keys, and those of its config (arguments of a constructor), are sorted.
@@ -33,7 +34,7 @@ import numpy as np
 
 from kvcs.errors import FormatError
 from kvcs.npy import array_from_values, array_values, dtype_name
-from kvcs.spec import TensorRef, Value, VariableRef
+from kvcs.spec import ClassRef, TensorRef, Value, VariableRef
 
 MAX_DEPTH = 100
 MAX_ON_ONE_LINE = 16
@@ -225,6 +226,14 @@ def _encode_set(value: set[Value] | frozenset[Value]) -> list[Any]:
     return sorted((encode(item) for item in value), key=dumps)
 
 
+def _encode_class(value: ClassRef) -> dict[str, Any]:
+    return {
+        "module": value.module,
+        "class_name": value.name,
+        "registered_name": value.registered_name,
+    }
+
+
 def _encode_scalar(value: np.generic[Any]) -> dict[str, Any]:
     array = np.asarray(value)
     return {"dtype": dtype_name(array.dtype), "value": encode(array_values(array)[0])}
@@ -242,6 +251,7 @@ _TAGS: tuple[tuple[type, str, Callable[[Any], Any]], ...] = (
     (tuple, "$tuple", lambda value: [encode(item) for item in value]),
     (TensorRef, "$tensor", str),
     (VariableRef, "$variable", str),
+    (ClassRef, "$class", _encode_class),
     (bytes, "$bytes", lambda value: base64.b64encode(value).decode()),
     (set, "$set", _encode_set),
     (frozenset, "$frozenset", _encode_set),
@@ -310,6 +320,13 @@ def _decode_scalar(content: dict[str, Any]) -> np.generic[Any]:
     return scalar
 
 
+def _decode_class(content: dict[str, Any]) -> ClassRef:
+    names = [content[key] for key in ("module", "class_name", "registered_name")]
+    if not isinstance(names[1], str) or not all(isinstance(x, str | type(None)) for x in names):
+        raise ValueError(f"expected the names of a class, got {names}")
+    return ClassRef(*names)
+
+
 def _decode_null(content: None) -> Any:
     if content is not None:
         raise ValueError("expected null")
@@ -331,4 +348,5 @@ _DECODERS: dict[str, Callable[[Any], Value]] = {
     "$scalar": _decode_scalar,
     "$tensor": TensorRef.parse,
     "$variable": VariableRef.parse,
+    "$class": _decode_class,
 }

@@ -15,8 +15,8 @@ from typing import Any, Literal, TypeAlias
 
 # What a Keras config can hold, once Keras' own objects are written as class references:
 # None, bool, int, float, complex, str, bytes, list, tuple, set, frozenset, dict, slice, range,
-# Ellipsis, numpy.ndarray, numpy.generic, TensorRef and VariableRef. Recursive, which `Any` says
-# less clumsily.
+# Ellipsis, numpy.ndarray, numpy.generic, ClassRef, TensorRef and VariableRef. Recursive, which
+# `Any` says less clumsily.
 Value: TypeAlias = Any
 
 

@@ -11,14 +11,13 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from importlib import import_module
 from typing import Any
 
 import keras
 
 from kvcs.errors import RestoreError
 from kvcs.keras_io.graph import Calls
-from kvcs.keras_io.serial import revive, with_functions
+from kvcs.keras_io.serial import find_class, revive, with_functions
 from kvcs.keras_io.settings import put_back_policies, put_back_settings
 from kvcs.keras_io.survey import Place, places, survey_layer, weights
 from kvcs.keras_io.words import reason
@@ -89,7 +88,7 @@ class Builder:
 
     def _instance(self, layer: LayerSpec, path: str, name: str) -> Any:
         """Let Keras build a layer from its class and config."""
-        cls = self._class(layer.cls)
+        cls = _layer_class(layer.cls)
         if self.safe_mode and _holds_code(layer.config):
             raise RestoreError(
                 "its config holds a lambda, and loading it runs code from the model. If you trust "
@@ -132,26 +131,8 @@ class Builder:
                     if key in place.parts:
                         _build(place.parts[key], part.build_config)
 
-    def _class(self, ref: ClassRef) -> Any:
-        """Find a class: Keras' own by its module, a custom one by its name."""
-        if ref.builtin:
-            found = getattr(import_module(ref.module or "keras"), ref.name, None)
-            if isinstance(found, type) and issubclass(found, keras.Operation):
-                return found
-            raise RestoreError(f"Keras {keras.__version__} has no layer {ref.module}.{ref.name}")
-        for name in (ref.registered_name, ref.name):
-            found = name and keras.saving.get_registered_object(name)
-            if found:
-                return found
-        raise RestoreError(
-            f"its class is not known here (it was defined in module {ref.module!r}): pass "
-            f"custom_objects={{{ref.name!r}: {ref.name}}}, or register it with "
-            "@keras.saving.register_keras_serializable and import its module first (--import "
-            "MODULE on the command line)"
-        )
-
     def _sequence(self, model: ModelSpec, path: str, name: str) -> Any:
-        cls = self._class(model.cls)
+        cls = _layer_class(model.cls)
         config = revive(self._config(model, path), keras_form=False)
         live = cls(name=name)
         _set_policy(live, config)
@@ -163,7 +144,7 @@ class Builder:
         return live
 
     def _graph(self, model: ModelSpec, path: str, name: str) -> Any:
-        cls = self._class(model.cls)
+        cls = _layer_class(model.cls)
         config = revive(self._config(model, path), keras_form=False)
         called = tuple(entry for entry in model.layers if entry.calls)
         members = self._members(replace(model, layers=called), path)
@@ -188,6 +169,13 @@ class Builder:
                 if found is not None:
                     return found
         return None
+
+
+def _layer_class(ref: ClassRef) -> Any:
+    found = find_class(ref)
+    if not issubclass(found, keras.Operation):
+        raise RestoreError(f"{ref.name} is no layer")
+    return found
 
 
 def _set_policy(model: Any, config: Mapping[str, Any]) -> None:

@@ -13,6 +13,7 @@ import marshal
 import types
 import warnings
 from collections.abc import Mapping
+from importlib import import_module
 from typing import Any
 
 import keras
@@ -20,9 +21,11 @@ import numpy as np
 from keras.src.api_export import get_name_from_symbol
 from keras.src.backend import Variable
 from keras.src.saving import serialization_lib
+from keras.src.saving.keras_saveable import KerasSaveable
 from keras.src.utils import python_utils
 
 from kvcs.canon import is_object
+from kvcs.errors import RestoreError
 from kvcs.npy import dtype_name
 from kvcs.spec import ClassRef, TensorRef, Value, VariableRef
 
@@ -32,12 +35,13 @@ _PLAIN = (str, int, float, complex, bool, bytes, slice, range, type(None), type(
 
 
 def class_of(thing: Any) -> ClassRef:
-    """Return how Keras refers to the class of an object."""
-    found = serialization_lib.serialize_with_public_class(type(thing)) or {}
-    module = found.get("module", type(thing).__module__)
+    """Return how Keras refers to a class, or to that of an object."""
+    cls = thing if isinstance(thing, type) else type(thing)
+    found = serialization_lib.serialize_with_public_class(cls) or {}
+    module = found.get("module", cls.__module__)
     return ClassRef(
         module=None if module == "__main__" else module,
-        name=found.get("class_name", type(thing).__name__),
+        name=found.get("class_name", cls.__name__),
         registered_name=found.get("registered_name"),
     )
 
@@ -67,8 +71,10 @@ def portable(value: Any, *, exact: bool) -> Value:
         return type(value)(portable(item, exact=True) for item in value)
     if isinstance(value, np.ndarray):
         return _portable_array(value)
-    if isinstance(value, TensorRef | VariableRef):
+    if isinstance(value, TensorRef | VariableRef | ClassRef):
         return value
+    if isinstance(value, type):
+        return _portable_class(value)
     return _portable_object(value, exact=exact)
 
 
@@ -88,6 +94,40 @@ def _portable_dict(value: dict[Any, Any], *, exact: bool) -> Value:
         exact = not ClassRef(value.get("module"), value["class_name"]).builtin
         value = {key: item for key, item in value.items() if key != "shared_object_id"}
     return {key: portable(item, exact=exact) for key, item in value.items()}
+
+
+def _portable_class(value: type) -> ClassRef:
+    found = class_of(value)
+    known = keras.saving.get_registered_object(found.registered_name or "") is value
+    if not (found.builtin or known or issubclass(value, KerasSaveable)):
+        raise TypeError(
+            f"the class {value.__name__}: register it with "
+            "@keras.saving.register_keras_serializable"
+        )
+    return found
+
+
+def find_class(ref: ClassRef) -> type:
+    """Find a class: Keras' own by its module, a custom one by its name.
+
+    Raises:
+        RestoreError: it is not known here.
+    """
+    if ref.builtin:
+        found = getattr(import_module(ref.module or "keras"), ref.name, None)
+        if isinstance(found, type):
+            return found
+        raise RestoreError(f"Keras {keras.__version__} has no class {ref.module}.{ref.name}")
+    for name in (ref.registered_name, ref.name):
+        found = name and keras.saving.get_registered_object(name)
+        if isinstance(found, type):
+            return found
+    raise RestoreError(
+        f"its class is not known here (it was defined in module {ref.module!r}): pass "
+        f"custom_objects={{{ref.name!r}: {ref.name}}}, or register it with "
+        "@keras.saving.register_keras_serializable and import its module first (--import "
+        "MODULE on the command line)"
+    )
 
 
 def _portable_lambda(value: dict[Any, Any]) -> Value:
@@ -140,8 +180,6 @@ def _portable_object(value: Any, *, exact: bool) -> Value:
         return portable(_keras_form_of(value), exact=exact)
     if hasattr(value, "get_config"):
         return described(value)
-    if isinstance(value, type):
-        raise TypeError(f"the class {value.__name__}")
     return portable(_keras_form_of(value), exact=exact)
 
 
@@ -212,6 +250,10 @@ def revive(value: Value, *, keras_form: bool) -> Any:
     if isinstance(value, list | tuple):
         items = [revive(item, keras_form=keras_form) for item in value]
         return tuple(items) if isinstance(value, tuple) else items
+    if isinstance(value, set | frozenset):
+        return type(value)(revive(item, keras_form=keras_form) for item in value)
+    if isinstance(value, ClassRef):
+        return find_class(value)
     return _to_keras_form(value) if keras_form else value
 
 
