@@ -35,7 +35,12 @@ _TRAINING = (keras.optimizers.Optimizer, keras.metrics.Metric, keras.losses.Loss
 _STATE = (KerasSaveable, Variable, SeedGenerator)
 
 # Bookkeeping of containers and backends, which holds the layers a second time.
-_BOOKKEEPING = ("_functional", "_self_", "_operations", "_nodes", "_inputs", "_outputs", "_torch")
+BOOKKEEPING = (
+    *("_functional", "_operations", "_nodes", "_inputs", "_outputs", "_torch"),
+    # TensorFlow's; any other "_self_…" is an attribute like `_self_attention_layer`.
+    *("_self_unconditional_", "_self_update_", "_self_name_based_", "_self_saveable_"),
+    *("_self_setattr_", "_self_tracked_", "_self_extra_"),
+)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -362,7 +367,7 @@ def _held_by(owner: Any, kinds: Any = _STATE) -> dict[str, Any]:
     found = {**vars(owner), **vars(owner).get("_modules", {})}
     plain = _plain_attributes(isinstance(owner, keras.Model))
     names = sorted(
-        (name for name in found if name not in plain and not name.startswith(_BOOKKEEPING)),
+        (name for name in found if name not in plain and not name.startswith(BOOKKEEPING)),
         key=lambda name: (name.lstrip("_"), len(name) - len(name.lstrip("_"))),
     )
     inside = {name: list(_held(found[name], kinds, frozenset())) for name in names}

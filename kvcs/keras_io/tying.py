@@ -11,7 +11,7 @@ from typing import Any
 
 from keras.src.backend import Variable
 
-from kvcs.keras_io.survey import Place, places, weights
+from kvcs.keras_io.survey import BOOKKEEPING, Place, places, weights
 from kvcs.spec import LayerSpec, StoredModel, walk
 
 
@@ -64,7 +64,7 @@ def _replace(holder: Any, copy: Any, original: Any, *, untrack: bool) -> None:
         for name, value in attributes.items():
             if value is copy:
                 setattr(holder, name, original)
-            elif isinstance(value, list | dict) and not name.startswith("_self_"):
+            elif isinstance(value, list | dict) and not name.startswith(BOOKKEEPING):
                 _replace_inside(value, copy, original)
     finally:
         if locked:
