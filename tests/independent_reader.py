@@ -19,6 +19,16 @@ ITEMS = {"|b1": "?", "|i1": "b", "<i2": "h", "<i4": "i", "<i8": "q", "<u2": "H",
          "<u8": "Q", "<f2": "e", "<f4": "f", "<f8": "d", "<c8": "ff", "<c16": "dd"}  # fmt: skip
 STORED = {"bool": "|b1", "int8": "|i1", "complex64": "<c8", "complex128": "<c16", "bfloat16": "<u2"}
 STORED |= {f"{k}{8 * n}": f"<{k[0]}{n}" for k in ("int", "uint", "float") for n in (2, 4, 8)}
+SMALL = ("8_e3m4", "8_e4m3", "8_e4m3b11fnuz", "8_e4m3fn", "8_e4m3fnuz", "8_e5m2", "8_e5m2fnuz",
+         "8_e8m0fnu", "6_e2m3fn", "6_e3m2fn", "4_e2m1fn")  # fmt: skip
+DTYPES = {*STORED, "uint8", "int2", "int4", "uint2", "uint4"} | {f"float{kind}" for kind in SMALL}
+TAGS = {"$tuple", "$set", "$frozenset", "$dict", "$float", "$complex", "$bytes", "$slice", "$range",
+        "$ellipsis", "$array", "$scalar", "$class", "$tensor", "$variable"}  # fmt: skip
+PART = {"class_name", "module", "registered_name", "config"}  # and perhaps a build_config
+LAYER = PART | {"tensors"}
+OF_LAYER = {"build_config", "parts", "tied", "extra", "frozen", "assets"}
+MODEL = LAYER | {"format", "checksum", "build", "layers"}
+OF_MODEL = OF_LAYER | {"inputs", "outputs", "name", "keras_version", "files", "live_names"}
 PARTS = {"training.json": "", "state.json": "state/", "optimizer/index.json": "optimizer/"}
 
 
@@ -49,6 +59,70 @@ def depth(value: Any) -> int:
 
 def digest(value: Any) -> str:
     return sha256(value if isinstance(value, bytes) else canonical(value)).hexdigest()
+
+
+def has_keys(value: dict[str, Any], always: set[str], optional: set[str]) -> None:
+    assert always <= value.keys() <= always | optional
+
+
+def check_described(layer: dict[str, Any]) -> None:
+    """Check the keys and the values of a `layer.json` or `model.json`."""
+    model = "format" in layer
+    has_keys(layer, MODEL if model else LAYER, OF_MODEL if model else OF_LAYER)
+    for part in layer.get("parts", {}).values():
+        has_keys(part, PART, {"build_config"})
+    for described in [layer, *layer.get("parts", {}).values()]:
+        check_value(described["config"])
+        check_value(described.get("build_config"))
+    for call in [call for entry in layer.get("layers", []) for call in entry["calls"]]:
+        has_keys(call, {"args", "kwargs", "outputs"}, set())
+        check_value([call["args"], call["kwargs"]])
+    check_value([layer.get("inputs"), layer.get("outputs")])
+
+
+def check_value(value: Any) -> None:
+    """Check what stands for a Python value; that the content is canonical is left to others."""
+    if isinstance(value, list | dict):
+        for item in value.values() if isinstance(value, dict) else value:
+            check_value(item)
+    if not isinstance(value, dict) or not any(key.startswith("$") for key in value):
+        return
+    ((tag, content),) = value.items()
+    assert tag in TAGS
+    if tag == "$array":
+        has_keys(content, {"dtype", "shape", "values"}, set())
+        assert len(content["values"]) == prod(content["shape"])
+        assert all(is_of(content["dtype"], item) for item in content["values"])
+    elif tag == "$scalar":
+        has_keys(content, {"dtype", "value"}, set())
+        assert is_of(content["dtype"], content["value"])
+    elif tag == "$class":
+        has_keys(content, {"module", "class_name", "registered_name"}, set())
+        assert isinstance(content["class_name"], str)
+    elif tag == "$variable":
+        assert isinstance(content, str)
+        assert all(content.split("/"))
+    elif tag == "$tensor":
+        assert re.fullmatch(r".*(\[(0|[1-9][0-9]*)\]){2}", content, re.DOTALL)
+
+
+def is_of(dtype: str, value: Any) -> bool:
+    """Tell whether something can be an element of an array."""
+    if dtype in ("str", "bool"):
+        return type(value) is (str if dtype == "str" else bool)
+    assert dtype in DTYPES
+    if "int" in dtype:
+        bits = int(dtype.strip("uint"))
+        low, high = (0, 2**bits) if dtype[0] == "u" else (-(2 ** (bits - 1)), 2 ** (bits - 1))
+        return type(value) is int and low <= value < high
+    if dtype.startswith("complex"):
+        return isinstance(value, dict) and value.keys() == {"$complex"}
+    if isinstance(value, dict):
+        return value.keys() == {"$float"}
+    if dtype not in ("float16", "float32"):
+        return type(value) is float
+    code = "<e" if dtype == "float16" else "<f"
+    return type(value) is float and struct.unpack(code, struct.pack(code, value))[0] == value
 
 
 def header(dtype: str, shape: list[int]) -> tuple[bytes, int]:
@@ -119,8 +193,19 @@ class Reader:
                 assert value["checksum"] == checksum(value)
                 names = value.get("live_names")
                 assert names is None or names["checksum"] == digest(names["names"])
+            if path.endswith(("model.json", "layer.json")):
+                check_described(value)
+            elif path == "training.json":
+                check_value(value)
             return value
-        except (AssertionError, ValueError, LookupError, TypeError, AttributeError):
+        except (
+            AssertionError,
+            ArithmeticError,
+            ValueError,
+            LookupError,
+            TypeError,
+            AttributeError,
+        ):
             self.problems.append(("invalid", path))
             return None
 

@@ -44,10 +44,17 @@ def assert_same(one: keras.Model, other: keras.Model) -> None:
     assert [layer.trainable for layer in layers_of(one)] == [
         layer.trainable for layer in layers_of(other)
     ]
+    assert policies_of(one) == policies_of(other)
 
 
 def layers_of(model: keras.Model) -> list[Any]:
     return list(model._flatten_layers(recursive=False))
+
+
+def policies_of(model: keras.Model) -> list[str]:
+    """Return the dtype policies; that of an InputLayer, which casts nothing, has no meaning."""
+    inputs = keras.layers.InputLayer
+    return [layer.dtype_policy.name for layer in layers_of(model) if not isinstance(layer, inputs)]
 
 
 def names_of(model: keras.Model) -> list[str]:

@@ -322,6 +322,168 @@ def order_of_a_dict() -> keras.Model:
     return keras.Model(inputs, Heads({"b": 2, "a": 3})(inputs))
 
 
+@case(lambda: floats(4, 3).astype("float16"))
+def numpy_scalars_as_arguments() -> keras.Model:
+    """A float of Python would leave the tensor what it is; one of NumPy has a dtype of its own."""
+    inputs = keras.Input((3,), dtype="float16")
+    x = ops.multiply(inputs, np.float32(2.1))
+    return keras.Model(inputs, [x, ops.add(inputs, np.array(0.1)), ops.add(inputs, np.int8(3))])
+
+
+@case(lambda: integers(4, 5))
+def weights_as_arguments() -> keras.Model:
+    """A language model whose output is its embedding once more."""
+    inputs = keras.Input((5,), dtype="int32")
+    embedding = layers.Embedding(7, 4)
+    x = layers.Dense(4)(embedding(inputs))
+    return keras.Model(inputs, ops.einsum("btd,vd->btv", x, embedding.embeddings))
+
+
+@case(lambda: floats(4, 3), compile={"loss": "mse"})
+def policies_of_containers() -> keras.Model:
+    """The policy of a model decides what its inputs are cast to, and who scales the loss."""
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        inner = keras.Sequential([keras.Input((3,)), layers.Dense(4, dtype="float32")])
+        inputs = keras.Input((3,))
+        return keras.Model(inputs, layers.Dense(2, dtype="float32")(inner(inputs)))
+    finally:
+        keras.config.set_dtype_policy("float32")
+
+
+class Plain(layers.Layer):
+    """A custom layer that leaves it to its first call to build what is inside."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.steps = [layers.Dense(4), layers.BatchNormalization()]
+        self.dropout = layers.Dropout(0.1)
+        self.projection = layers.Dense(3, name="chosen")
+
+    def call(self, x: Any, training: Any = None) -> Any:
+        for step in self.steps:
+            x = step(x)
+        return self.projection(self.dropout(x, training=training))
+
+
+class Half(Plain):
+    """A custom layer with a build() that builds one of its layers and forgets the others."""
+
+    def build(self, shape: Any) -> None:
+        self.steps[0].build(shape)
+
+
+@case(lambda: floats(4, 3), custom_objects={"Plain": Plain, "Half": Half})
+def layers_built_by_the_first_call() -> keras.Model:
+    inputs = keras.Input((3,))
+    return keras.Model(inputs, Half()(Plain()(inputs)))
+
+
+class Chain(keras.Model):
+    """A subclassed model of such layers."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.plain, self.dense = Plain(), layers.Dense(2)
+
+    def call(self, x: Any) -> Any:
+        return self.dense(self.plain(x))
+
+
+@case(
+    lambda: floats(4, 3), custom_objects={"Plain": Plain, "Chain": Chain}, compile={"loss": "mse"}
+)
+def subclassed_with_unbuilt_layers() -> keras.Model:
+    model = Chain()
+    model(floats(2, 3))
+    return model
+
+
+@case(lambda: floats(4, 3), custom_objects={"Plain": Plain, "Chain": Chain})
+def settings_changed_since() -> keras.Model:
+    """What is in no constructor's arguments: the class builds it as it always does."""
+    model = Chain()
+    model.plain.projection.dtype_policy = keras.DTypePolicy("float64")
+    model(floats(2, 3))
+    model.dense.activation = keras.activations.relu
+    model.plain.projection.activation = keras.activations.tanh
+    model.plain.dropout.rate = 0.7
+    model.plain.steps[1].epsilon = 0.5
+    return model
+
+
+class Scaled(keras.Model):
+    """A functional model with an argument of its own."""
+
+    def __init__(self, inputs: Any, outputs: Any, scale: float = 3.0, **kwargs: Any) -> None:
+        super().__init__(inputs, outputs, **kwargs)
+        self.scale = scale
+
+    def call(self, x: Any, training: Any = None, mask: Any = None) -> Any:
+        return super().call(x, training=training) * self.scale
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "scale": self.scale}
+
+
+@case(lambda: floats(4, 3), custom_objects={"Scaled": Scaled})
+def functional_with_an_argument() -> keras.Model:
+    inputs = keras.Input((3,))
+    return Scaled(inputs, layers.Dense(2)(inputs), scale=7.0)
+
+
+class Beside(keras.Model):
+    """A functional model with a layer and a weight beside its graph."""
+
+    def __init__(self, inputs: Any, outputs: Any, **kwargs: Any) -> None:
+        super().__init__(inputs, outputs, **kwargs)
+        self.extra = layers.Dense(2)
+        self.factor = self.add_weight(shape=(2,), name="factor")
+
+    def call(self, x: Any, training: Any = None, mask: Any = None) -> Any:
+        return self.extra(super().call(x, training=training)) * self.factor
+
+
+@case(lambda: floats(4, 3), custom_objects={"Beside": Beside})
+def functional_with_a_layer_beside() -> keras.Model:
+    inputs = keras.Input((3,))
+    model = Beside(inputs, layers.Dense(4)(inputs))
+    model(floats(2, 3))
+    return model
+
+
+@case(lambda: floats(4, 3))
+def functions_as_arguments() -> keras.Model:
+    inputs = keras.Input((3,))
+    return keras.Model(inputs, ops.vectorized_map(ops.sum, inputs))
+
+
+class Reusing(layers.Layer):
+    """A layer that is given another one, which stands in the model as well."""
+
+    def __init__(self, other: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.other = other
+
+    def call(self, x: Any) -> Any:
+        return ops.matmul(x, ops.transpose(self.other.embeddings))
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "other": self.other}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Reusing:
+        config["other"] = keras.saving.deserialize_keras_object(config["other"])
+        return cls(**config)
+
+
+@case(lambda: integers(4, 5), custom_objects={"Reusing": Reusing})
+def layer_given_to_another() -> keras.Model:
+    inputs = keras.Input((5,), dtype="int32")
+    embedding = layers.Embedding(7, 4)
+    return keras.Model(inputs, Reusing(embedding)(layers.Dense(4)(embedding(inputs))))
+
+
 def randomized(model: keras.Model) -> keras.Model:
     """Give every float variable a value of its own, so that a fresh one would show."""
     random = np.random.default_rng(0)

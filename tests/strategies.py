@@ -28,12 +28,14 @@ from kvcs.spec import (
     LayerEntry,
     LayerSpec,
     ModelSpec,
+    PartSpec,
     SharedLayer,
     StateSpec,
     StoredModel,
     SymbolicTensor,
     TensorRef,
     TensorSpec,
+    VariableRef,
 )
 
 settings.register_profile(
@@ -130,12 +132,28 @@ def arrays_of_text(draw: st.DrawFn) -> npy.Array:
     return np.array(draw(st.lists(items, max_size=4)), dtype=np.str_)
 
 
+@st.composite
+def numpy_scalars(draw: st.DrawFn) -> Any:
+    """A number of any dtype, as indexing an array gives it."""
+    dtype = draw(st.sampled_from(DTYPES))
+    size = np.dtype(npy.STORED[dtype]).itemsize
+    return plain(of_bits(dtype, (), draw(st.binary(min_size=size, max_size=size))))[()]
+
+
+numpy_texts = texts(3).map(lambda text: np.str_(text.rstrip("\0")))
+
+
 # --- values --------------------------------------------------------------------------------------
 
 integers = st.integers() | st.integers(-(2**200), 2**200) | st.sampled_from([0, 1, -1, 2**53 + 1])
 numbers = st.booleans() | integers | st.floats() | st.complex_numbers()
 steps = st.integers(-5, 5).filter(bool)
 tensor_refs = st.builds(TensorRef, texts(), st.integers(0, 99), st.integers(0, 9))
+_classes = st.builds(ClassRef, st.none() | texts(), texts(), st.none() | texts())
+steps_of_paths = texts().filter(lambda text: text and "/" not in text)
+variable_refs = st.builds(
+    lambda parts: VariableRef("/".join(parts)), st.lists(steps_of_paths, min_size=1, max_size=3)
+)
 
 scalars = (
     st.none()
@@ -144,6 +162,9 @@ scalars = (
     | st.binary(max_size=8)
     | st.just(...)
     | tensor_refs
+    | variable_refs
+    | _classes
+    | numpy_scalars()
     | st.builds(range, st.integers(), st.integers(), steps)
 )
 
@@ -188,6 +209,7 @@ def values(max_leaves: int = 8) -> st.SearchStrategy[Any]:
         | st.frozensets(hashable, max_size=4)
         | tensors().map(plain)
         | arrays_of_text()
+        | numpy_texts
     )
     return st.recursive(leaves, _containers, max_leaves=max_leaves) | nested()
 
@@ -251,9 +273,20 @@ _tensor_names = st.lists(
     max_size=2,
 )
 _asset_names = st.lists(
-    st.sampled_from(["vocabulary.txt", "Ünïcode", "lookup/vocabulary.txt"]), unique=True, max_size=2
+    st.sampled_from(["vocabulary.json", "Ünïcode", "lookup/vocabulary.txt"]),
+    unique=True,
+    max_size=2,
 )
-_classes = st.builds(ClassRef, st.none() | texts(), texts(), st.none() | texts())
+_parts_inside = st.dictionaries(
+    st.sampled_from(["dense", "blocks/0", "blocks/0/%61ux"]),
+    st.builds(
+        PartSpec,
+        cls=_classes,
+        config=configs,
+        build_config=st.deferred(lambda: values(2)) | st.just(MISSING),
+    ),
+    max_size=2,
+)
 _symbolic = st.builds(
     SymbolicTensor,
     shape=st.none() | st.lists(st.none() | st.integers(0, 9), max_size=3).map(tuple),
@@ -315,6 +348,7 @@ class _Making:
             "tied": dict.fromkeys(draw(st.lists(words, max_size=1)), "layers/a/kernel"),
             "extra": draw(st.dictionaries(texts(), keys, max_size=1)) if tensors else {},
             "frozen": tuple(draw(st.lists(texts(), max_size=2))),
+            "parts": draw(_parts_inside),
             "assets": {name: self.asset(f"{prefix}assets/{name}") for name in draw(_asset_names)},
         }
 
@@ -359,6 +393,8 @@ def difference(one: Any, other: Any, at: str = "value") -> str:
     """Say where two values first differ; empty when they are the same."""
     if type(one) is not type(other):
         return f"{at}: {type(one).__name__} {one!r} is not {type(other).__name__} {other!r}"
+    if isinstance(one, np.generic):
+        one, other = np.asarray(one), np.asarray(other)
     if isinstance(one, float):
         same = (math.isnan(one) and math.isnan(other)) or one.hex() == other.hex()
         return "" if same else f"{at}: {one!r} is not {other!r}"

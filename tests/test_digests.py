@@ -35,10 +35,10 @@ GOLDEN = reader.read(make.files(), "golden")
 
 def test_the_digests_of_the_golden_model_are_pinned() -> None:
     assert digests(GOLDEN) == Digests(
-        architecture="sha256:71c8b793346dcd7eae55deffa01262fd07781ce4e983ef59c2eac4ec0285b6f5",
-        weights="sha256:8210ba4eb4e654de9344e05da694b6406b3865d11a3b1e8d799eaec645cafebb",
-        state="sha256:d159e57b3a70721f1a7aba61f20b7b1df2a1aa2277daaa43cb041f414eeb1b3b",
-        whole="sha256:c56c5c3e09f63397e829a934c9f2f18e58ad40fe594f44c92e06ddd31899de95",
+        architecture="sha256:4e263ce61b0b704ea29c32e6902bdd4b00da8ea6dac9f518b000a296e006e169",
+        weights="sha256:ba64de6b5c2017b47700d5f3e87fa3cdd42d182749b82189b2e1d3c8003cd232",
+        state="sha256:4932ea7c1f78785ee46b4576a4e41aa05f2949cf10169fb03457443c6d77109f",
+        whole="sha256:a5f1a557f8528b87bd06cba3d6f7e340c6aeb0cf9b30decd11bd943e620b5e59",
     )
 
 
@@ -54,7 +54,7 @@ def test_digests_are_the_same_before_and_after_storing(example: Example) -> None
 
 
 def test_no_tensor_is_read() -> None:
-    json_alone = {path: data for path, data in make.files().items() if path.endswith(".json")}
+    json_alone = {path: data for path, data in make.files().items() if make.is_json(path)}
     assert digests(reader.read(json_alone, "golden")) == digests(GOLDEN)
 
 
@@ -165,6 +165,15 @@ CHANGES: list[tuple[str, Change, set[str]]] = [
     ("frozen part", layer("Maß/custom", lambda it: replace(it, frozen=())), set()),
     ("own keys", layer("Maß/custom", lambda it: replace(it, extra={})), set()),
 ]  # fmt: skip
+
+
+@pytest.mark.xfail(strict=True, reason="parts are in no digest")
+def test_a_part_is_in_the_architecture() -> None:
+    def changed(custom: LayerSpec) -> LayerSpec:
+        part = replace(custom.parts["block"], config={"activation": "relu", "units": 3})
+        return replace(custom, parts={**custom.parts, "block": part})
+
+    test_a_change_changes_its_digest_and_the_whole(layer("Maß/custom", changed), {ARCHITECTURE})
 
 
 @pytest.mark.parametrize(

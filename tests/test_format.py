@@ -62,6 +62,7 @@ def test_an_excerpt_stands_in_the_golden_model(kind: str) -> None:
     path, _, pointer = kind.removeprefix("json golden:").partition("#")
     value = canon.loads(GOLDEN[path])
     for step in pointer.split("/")[1:]:
+        step = step.replace("~1", "/")
         value = value[int(step)] if isinstance(value, list) else value[step]
     assert block(kind).encode() == canon.dumps(value) == canonical(value)
 
@@ -146,6 +147,9 @@ def test_the_keys_are_those_of_the_files() -> None:
     assert set(first_column("`layers`")) == {key for entry in entries for key in entry}
     call = next(call for entry in entries for call in entry["calls"])
     assert set(first_column("`calls`")) == set(call)
+    parts = [part for value in layers.values() for part in value.get("parts", {}).values()]
+    assert set(first_column("`parts`")) == {key for part in parts for key in part}
+    assert any("build_config" not in part for part in parts)
     more = set(first_column("6 `model.json`"))
     assert not more & keys
     assert {key for value in manifests.values() for key in value} <= more | keys
@@ -272,6 +276,48 @@ def test_it_knows_which_of_two_descriptions_counts() -> None:
     both = {**GOLDEN, layer: GOLDEN["layers/dense/layer.json"]}
     assert found_by_both(both) == {("extra", layer)}
     assert ("altered", layer) in found_by_both({**both, model: b"{}\n"})
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"$scalar": {"dtype": "float32", "value": 0.1}},
+        {"$scalar": {"dtype": "float16", "value": 65536.0}},
+        {"$scalar": {"dtype": "int4", "value": 8}},
+        {"$scalar": {"dtype": "bool", "value": 1}},
+        {"$scalar": {"dtype": "int8", "value": 1, "shape": []}},
+        {"$scalar": 1.0},
+        {"$variable": "layers//kernel"},
+        {"$variable": None},
+        {"$weight": "layers/dense/kernel"},
+        {"$scalar": {"dtype": "int8", "value": 1}, "more": 1},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("where", ["config", "parts"])
+def test_it_notices_what_is_no_value(config: Any, where: str) -> None:
+    path = "layers/custom/layer.json"
+    layer = json.loads(GOLDEN[path])
+    (layer if where == "config" else layer["parts"]["block"])["config"] = {"by": config}
+    files = {**GOLDEN, path: canon.dumps(layer)}
+    assert found_by_both(files) == {("altered", path), ("invalid", path)}
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {},
+        {"class_name": "A", "module": None, "registered_name": None},
+        {"class_name": "A", "config": {}, "module": None, "name": "a", "registered_name": None},
+        [],
+    ],
+    ids=str,
+)
+def test_it_notices_what_is_no_part(part: Any) -> None:
+    path = "layers/custom/layer.json"
+    layer = {**json.loads(GOLDEN[path]), "parts": {"block": part}}
+    files = {**GOLDEN, path: canon.dumps(layer)}
+    assert found_by_both(files) == {("altered", path), ("invalid", path)}
 
 
 def test_it_notices_a_manifest_that_lies() -> None:

@@ -112,7 +112,7 @@ def test_each_array_is_asked_for_once_and_one_at_a_time() -> None:
     written = []
     for path, _ in writer.files(make.STORED, {path: asking(path) for path in make.CONTENTS}):
         written.append(path)
-        assert [path for path in written if not path.endswith(".json")] == asked
+        assert [path for path in written if not make.is_json(path)] == asked
     assert sorted(asked) == sorted(make.CONTENTS)
 
 
@@ -377,6 +377,7 @@ def test_the_helper_of_these_tests_changes_nothing_by_itself() -> None:
         (ENCODER, ""),
         (DENSE, ""),
         (DENSE, "tensors['bias']"),
+        (CUSTOM, "parts['block']"),
         (STATE, ""),
         (INDEX, "['iterations']"),
     ],
@@ -410,6 +411,10 @@ def test_an_unknown_key_is_refused(path: str, address: str) -> None:
         (DENSE, "", "class_name"),
         (DENSE, "", "registered_name"),
         (DENSE, "", "config"),
+        (CUSTOM, "parts['block']", "module"),
+        (CUSTOM, "parts['block']", "class_name"),
+        (CUSTOM, "parts['block']", "registered_name"),
+        (CUSTOM, "parts['block']", "config"),
         (DENSE, "tensors['bias']", "file"),
         (DENSE, "tensors['bias']", "dtype"),
         (DENSE, "tensors['bias']", "shape"),
@@ -424,16 +429,25 @@ def test_a_missing_key_is_refused(path: str, address: str, key: str) -> None:
     assert missing == f"{inside(path)}: {where}key {key!r} is missing"
 
 
+def scalar(dtype: str, value: Any) -> dict[str, Any]:
+    return {"$scalar": {"dtype": dtype, "value": value}}
+
+
 DIGEST = "expected the 64 hexadecimal digits of a SHA-256"
 NO_SHAPE = "a shape that no array can have"
 OUTERMOST = "stands in the outermost manifest only"
 ARGUMENTS = "expected the arguments of a constructor"
 ONE_OF = "layers[0]: expected one of the keys 'sha256' and 'shared'"
 OTHERWISE = "kvcs writes this in another way"
+TAG = "expected a single known $ key"
+VARIABLE = "bad $variable: expected the path of a weight"
+SCALAR = "bad $scalar"
+NO_SCALAR = "'int' object is not subscriptable"
+NOT_OF = "values that are not those of an array of"
+PART = {"module": None, "class_name": "A", "registered_name": None}
 SYMBOLIC = "layers[0].calls[0].outputs[0]"
 SEED = "seeds['layers/encoder/layers/dropout/seed_generator'][0]"
 SLOT = "tensors['layers/lstm/states/0'].file"
-NO_NAMES = {"names": {}, "checksum": hashlib.sha256(b"{}\n").hexdigest()}
 
 
 @pytest.mark.parametrize(
@@ -471,12 +485,23 @@ NO_NAMES = {"names": {}, "checksum": hashlib.sha256(b"{}\n").hexdigest()}
         (DENSE, "tensors['bias'].sha256", "A" * 64, DIGEST),
         (CUSTOM, "frozen[0]", 1, "expected a string, got an int"),
         (CUSTOM, "extra['.']['scale']", 1, "expected a string, got an int"),
+        (CUSTOM, "parts", [], "expected an object, got a list"),
+        (CUSTOM, "parts['block']", None, "expected an object, got null"),
+        (CUSTOM, "parts['block'].module", 1, "expected a string or null, got an int"),
+        (CUSTOM, "parts['block'].class_name", None, "expected a string, got null"),
+        (CUSTOM, "parts['block'].config", None, "expected an object, got null"),
         (WORDS, "assets['empty']", "", DIGEST),
         (STATE, SEED, True, "expected an int, got a bool"),
         # values, see test_canon
         (ROOT, "layers[1].calls[0].args[0]", {"$": 1}, "expected a single known $ key, got ['$']"),
         (ROOT, "inputs", {"$tensor": "x"}, "bad $tensor: expected layer[call][output], got 'x'"),
+        (ROOT, "inputs", {"$variable": "a//b"}, f"{VARIABLE}, got 'a//b'"),
+        (ROOT, "layers[3].calls[0].kwargs", {"by": {"$scalar": 3}}, f"{SCALAR}: {NO_SCALAR}"),
         (ROOT, "layers[0].calls[0].kwargs", {"$tuple": []}, f"{ARGUMENTS}, got tuple"),
+        (CUSTOM, "config", {"a": scalar("float32", 0.1)}, f"{SCALAR}: {NOT_OF} float32"),
+        (CUSTOM, "parts['block'].config", {"a": scalar("int4", 8)}, f"{SCALAR}: {NOT_OF} int4"),
+        (CUSTOM, "parts['block'].config", {"$set": []}, f"{ARGUMENTS}, got set"),
+        (CUSTOM, "parts['block'].build_config", {"$new": 1}, f"{TAG}, got ['$new']"),
         (DENSE, "config", {"$set": []}, f"{ARGUMENTS}, got set"),
         (DENSE, "build_config", {"$float": "1"}, "bad $float: expected nan, inf or -inf, got '1'"),
         # one name, one place
@@ -489,11 +514,13 @@ NO_NAMES = {"names": {}, "checksum": hashlib.sha256(b"{}\n").hexdigest()}
         (ENCODER, "files", {}, OUTERMOST),
         (ENCODER, "name", "", OUTERMOST),
         # the same in other words
-        (ROOT, "live_names", NO_NAMES, OTHERWISE),
+        (ROOT, "live_names", MISSING, OTHERWISE),
         (ROOT, "inputs", MISSING, OTHERWISE),
         (ROOT, "tied", {}, OTHERWISE),
         (ENCODER, "inputs", None, OTHERWISE),
         (DENSE, "frozen", [], OTHERWISE),
+        (DENSE, "parts", {}, OTHERWISE),
+        (CUSTOM, "parts", {"a": {**PART, "config": {"$dict": [["units", 3]]}}}, OTHERWISE),
         (DENSE, "config", {"$dict": [["units", 2]]}, OTHERWISE),
         (DENSE, "config", {"units": {"$complex": [1, 2]}}, OTHERWISE),
         (DENSE, "config", {"units": {"$tuple": "ab"}}, OTHERWISE),
@@ -526,7 +553,7 @@ def test_layers_and_files_have_one_place(path: str, address: str, value: Any, re
     assert refusal(changed(path, address, value)) == f"{inside(path)}: {reason}"
 
 
-@pytest.mark.parametrize("path", sorted(path for path in GOLDEN if path.endswith(".json")))
+@pytest.mark.parametrize("path", sorted(filter(make.is_json, GOLDEN)))
 def test_a_file_that_holds_no_object_is_refused(path: str) -> None:
     for value in ([], "text", 1, None):
         assert "expected an object, got " in refusal(signed({**GOLDEN, path: canon.dumps(value)}))
@@ -543,7 +570,7 @@ def places(value: Any) -> Iterator[list[Any]]:
         yield from ([key, *below] for below in places(item))
 
 
-PLACES = [(path, at) for path in GOLDEN if path.endswith(".json")
+PLACES = [(path, at) for path in GOLDEN if make.is_json(path)
           for at in places(json.loads(GOLDEN[path]))]  # fmt: skip
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-1, 2) | st.floats(0, 1) | texts(3),

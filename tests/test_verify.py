@@ -26,7 +26,7 @@ ALTERED = "altered: its SHA-256 is not the recorded one"
 LAYERS = {
     path.rpartition("/")[0]: path
     for path in GOLDEN
-    if path.startswith("layers/") and path.endswith(".json")
+    if path.startswith("layers/") and make.is_json(path)
 }
 
 
@@ -213,7 +213,7 @@ def test_an_extra_file_is_noticed(path: str, layer: str) -> None:
         assert accepts(files)  # it is no part of the model
 
 
-@pytest.mark.parametrize("path", sorted(path for path in GOLDEN if path.endswith(".json")))
+@pytest.mark.parametrize("path", sorted(filter(make.is_json, GOLDEN)))
 @pytest.mark.parametrize(
     "rewrite",
     [
@@ -236,7 +236,7 @@ def test_json_in_another_form_is_noticed(path: str, rewrite: Callable[[Any], str
     assert not accepts(files)
 
 
-@pytest.mark.parametrize("path", sorted(path for path in GOLDEN if path.endswith(".json")))
+@pytest.mark.parametrize("path", sorted(filter(make.is_json, GOLDEN)))
 @pytest.mark.parametrize(
     "rewrite",
     [

@@ -23,12 +23,14 @@ from kvcs.spec import (
     LayerEntry,
     LayerSpec,
     ModelSpec,
+    PartSpec,
     SharedLayer,
     StateSpec,
     StoredModel,
     SymbolicTensor,
     TensorRef,
     TensorSpec,
+    VariableRef,
 )
 from kvcs.tree import writer
 
@@ -53,10 +55,13 @@ ARRAYS = {
     "layers/encoder/layers/dense/kernel.npy": array("float64", [[0.1]]),
     "state/layers/lstm/states/0.npy": array("float32", [[0.25]]),
     "optimizer/iterations.npy": array("int64", 7),
+    "optimizer/@discriminator_optimizer/iterations.npy": array("int64", 3),
     "optimizer/momentums/layers/dense/kernel.npy": array("float32", [[0.5, 0.25], [0.0, 1.0]]),
 }
 ASSETS = {
-    "layers/words/assets/lookup_layer/vocabulary.txt": "[UNK]\nnaïve\n\r\u2028".encode(),
+    "layers/words/assets/lookup_layer/vocabulary.json": (
+        '[\n  "",\n  "[UNK]",\n  "naïve",\n  "\\n\\r\\u2028"\n]\n'.encode()
+    ),
     "layers/words/assets/empty": b"",
 }
 
@@ -87,6 +92,15 @@ def keras(name: str, module: str = "keras.layers") -> ClassRef:
     return ClassRef(module, name)
 
 
+def policy(name: str) -> dict[str, Any]:
+    return {
+        "module": "keras",
+        "class_name": "DTypePolicy",
+        "config": {"name": name},
+        "registered_name": None,
+    }
+
+
 INPUT = LayerSpec(
     cls=keras("InputLayer"),
     config={"batch_shape": [None, 2], "dtype": "float32", "ragged": False, "sparse": False},
@@ -108,6 +122,19 @@ DENSE = LayerSpec(
     build_config={"input_shape": [None, 2]},
     tensors=tensors("layers/dense/", "kernel") | tensors("layers/dense/", "bias", frozen=True),
 )
+
+# `lambda x: x * 2`, as CPython 3.11 compiles it.
+CODE = (
+    "YwEAAAAAAAAAAAAAAAIAAAADAAAAcwwAAACXAHwAZAF6BQAAUwAoAgAAAE5pAgAAACgAAAAAKAEA\n"
+    "AAB1AQAAAHhzAQAAACB1CAAAADxsYW1iZGE+dQgAAAA8bGFtYmRhPnUIAAAAPGxhbWJkYT4BAAAA\n"
+    "cwoAAACAAKBxqBGhc4AAcwAAAAA=\n"
+)
+LAMBDA = {
+    "class_name": "__lambda__",
+    "config": {
+        "value": [CODE, None, None],
+    },
+}
 
 CUSTOM = LayerSpec(
     cls=ClassRef("my_package", "Custom", "my_package>Custom"),
@@ -135,24 +162,39 @@ CUSTOM = LayerSpec(
         "text array": np.array(["a", "é"]),
         "scalar array": np.array(0.1, "float32"),
         "empty array": np.zeros((0, 2), "bool"),
+        "class": ClassRef("my_package", "Custom", "my_package>Custom"),
+        "scalar": np.float32(0.1),
+        "scalars": [np.bool_(True), np.str_("é"), np.complex64(1j), np.float16(np.nan)],
+        "lambda": LAMBDA,
     },
     tensors=tensors("layers/custom/", "block/scale", "block/weights/0", "bits", "mask", "phase")
     | tensors("layers/custom/", "own/table", frozen=True),
     tied={"block/embeddings": "layers/encoder/layers/dense/kernel"},
     extra={".": {"scale": "block/scale", "table": "own/table"}},
     frozen=("block", "block/inner"),
+    parts={
+        "block": PartSpec(
+            cls=keras("Dense"),
+            config={"activation": "tanh", "units": 3},
+            build_config={"input_shape": [None, 3]},
+        ),
+        "block/inner": PartSpec(
+            cls=ClassRef("my_package", "Scale", "my_package>Scale"),
+            config={"by": array("bfloat16", 1.5)[()]},
+        ),
+    },
 )
 
 WORDS = LayerSpec(
     cls=keras("TextVectorization"),
     config={"max_tokens": None, "standardize": "lower_and_strip_punctuation"},
-    assets=dict.fromkeys(["lookup_layer/vocabulary.txt", "empty"], ""),
+    assets=dict.fromkeys(["lookup_layer/vocabulary.json", "empty"], ""),
 )
 
 # Its own Dense is a `dense` again: names are unique within their container.
 ENCODER = ModelSpec(
     cls=keras("Sequential", "keras"),
-    config={"trainable": False},
+    config={"trainable": False, "dtype": policy("bfloat16")},
     build="sequence",
     tensors=tensors("layers/encoder/", "offset"),
     layers=(
@@ -199,7 +241,7 @@ BLOCK = ModelSpec(
 x = TensorRef("input_layer", 0, 0)
 ROOT = ModelSpec(
     cls=keras("Functional", "keras"),
-    config={"trainable": True},
+    config={"trainable": True, "dtype": policy("mixed_float16")},
     build="graph",
     layers=(
         LayerEntry(
@@ -226,7 +268,14 @@ ROOT = ModelSpec(
         LayerEntry(
             name="again",
             path="layers/again",
-            calls=(call(TensorRef("encoder", 0, 0), outputs=floats(None, 1)),),
+            calls=(
+                call(
+                    TensorRef("encoder", 0, 0),
+                    by=np.int8(-3),
+                    kernel=VariableRef("layers/encoder/layers/dense/kernel"),
+                    outputs=floats(None, 1),
+                ),
+            ),
             layer=SharedLayer(path="layers/encoder/layers/dense"),
         ),
         LayerEntry(name="Maß/custom", path="layers/custom", calls=(), layer=CUSTOM),
@@ -250,18 +299,39 @@ STORED = StoredModel(
         "optimizer": {
             "module": "keras.optimizers",
             "class_name": "SGD",
-            "config": {"learning_rate": 0.01, "momentum": 0.9},
+            "config": {
+                "learning_rate": 0.01,
+                "momentum": 0.9,
+                "exclude_from_weight_decay": {
+                    "names": ["bias"],
+                    "weights": ["layers/encoder/layers/dense/kernel"],
+                },
+            },
             "registered_name": None,
         },
         "loss": "mse",
         "metrics": None,
+        "auto_scale_loss": False,
+        "jit_compile": False,
+        "run_eagerly": True,
+        "steps_per_execution": 4,
     },
     state=StateSpec(
         seeds={"layers/encoder/layers/dropout/seed_generator": (1337, 2**32 - 1)},
         tensors=tensors("", "layers/lstm/states/0", file="state/{}.npy", frozen=True),
     ),
-    optimizer=tensors("optimizer/", "iterations", "momentums/layers/dense/kernel", frozen=True),
-    live_names={".": "golden_3", "layers/dense": "dense_7"},
+    optimizer=tensors(
+        "optimizer/",
+        "@discriminator_optimizer/iterations",
+        "iterations",
+        "momentums/layers/dense/kernel",
+        frozen=True,
+    ),
+    live_names={
+        ".": "golden_3",
+        "layers/custom:block": "dense_9",
+        "layers/dense": "dense_7",
+    },
 )
 
 CONTENTS: Mapping[str, Callable[[], npy.Array | bytes]] = {
@@ -272,6 +342,11 @@ CONTENTS: Mapping[str, Callable[[], npy.Array | bytes]] = {
 def files() -> dict[str, bytes]:
     """Build the golden model in memory."""
     return {path: b"".join(parts) for path, parts in writer.files(STORED, CONTENTS)}
+
+
+def is_json(path: str) -> bool:
+    """Tell the JSON files of the format; an asset may be called anything."""
+    return path.endswith(".json") and "/assets/" not in path
 
 
 def checked_in() -> dict[str, bytes]:
