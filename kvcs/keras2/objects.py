@@ -102,14 +102,14 @@ def custom(value: Object, what: str, place: str, known: Known) -> Object:
 
 
 def activation(value: Any, what: str, place: str, known: Known) -> Any:
-    """Return the name of an activation."""
+    """Return the name of an activation, or the description of the user's own."""
     if isinstance(value, dict):
         _, value = described(value, what, place)
     if value is None:
         return None
     name = a_text(value, what, place)
-    if known(name):
-        return name
+    if known(name):  # not by name alone, for Keras' own function of that name would come first
+        return {**keras3("builtins", "function", {}), "config": name}
     if name == "hard_sigmoid":
         raise RestoreError(
             f"{place}: {what} is hard_sigmoid, which is clip(x / 5 + 1/2, 0, 1) in Keras 2 and "

@@ -258,7 +258,10 @@ LAYERS: Mapping[str, Rule] = {
     "RandomZoom": _rule(f"height_factor width_factor {_FILLED}", dropped=_RNG),
     "RandomContrast": _rule("factor seed", dropped=_RNG),
     "RandomBrightness": _rule("factor value_range seed", dropped=_RNG),
-    "RandomCrop": _rule("height width seed", dropped=_RNG),
+    "RandomCrop": _refused(
+        "when it predicts, that of Keras 2 crops the middle, and that of Keras 3 nothing: build "
+        "the model with CenterCrop"
+    ),
     "RandomHeight": _refused("Keras 3 has no layer that changes the size at random: leave it out"),
     "RandomWidth": _refused("Keras 3 has no layer that changes the size at random: leave it out"),
     "CategoryEncoding": _rule("num_tokens output_mode sparse"),
@@ -271,6 +274,13 @@ LAYERS: Mapping[str, Rule] = {
         "max_tokens standardize split ngrams output_mode output_sequence_length "
         "pad_to_max_tokens vocabulary idf_weights sparse ragged encoding",
         dropped=_SIZE,
+    ),
+    **dict.fromkeys(
+        ("TensorFlowOpLayer", "ClassMethod", "InstanceMethod", "InstanceProperty"),
+        _refused(
+            "it holds an operation of TensorFlow: make a layer class of it, and build the model "
+            "with that"
+        ),
     ),
     "DenseFeatures": _refused(
         "Keras 3 has no feature columns: use keras.utils.FeatureSpace, or preprocessing layers"

@@ -165,14 +165,12 @@ def _modern(name: str, config: Object, place: str) -> Object:
     config = dict(config)
     if "lr" in config:
         config.setdefault("learning_rate", config.pop("lr"))
-    # What Nadam calls decay is its schedule of momentum, which Keras 3 has fixed at this.
     decay = config.pop("decay", 0.0)
-    if name == "Nadam":
-        decay = {decay, config.pop("schedule_decay", 0.004)} - {0.0, 0.004}
-    if not decay:
+    # What Nadam calls decay is its schedule of momentum, which Keras 3 has fixed at this.
+    if not decay or (name == "Nadam" and decay == 0.004):
         return config
     rate = config.get("learning_rate")
-    if not isinstance(decay, float) or not isinstance(rate, float):
+    if name == "Nadam" or not isinstance(decay, float) or not isinstance(rate, float):
         raise RestoreError(f"{place}: its decay {decay!r} has no equivalent in Keras 3")
     schedule = {"initial_learning_rate": rate, "decay_steps": 1, "decay_rate": decay}
     described = {"class_name": "InverseTimeDecay", "config": schedule}  # rate / (1 + decay * step)
@@ -256,7 +254,7 @@ def _per_output(metrics: Any, outputs: Sequence[str]) -> Any:
 
 
 def _renamed(metric: Any, output: str) -> Any:
-    if not isinstance(metric, dict) or not isinstance(metric["config"], dict):
+    if not isinstance(metric, dict) or not isinstance(metric.get("config"), dict):
         return metric
     name = metric["config"].get("name")
     if not isinstance(name, str) or not name.startswith(f"{output}_"):

@@ -14,7 +14,7 @@ from kvcs.errors import RestoreError
 from kvcs.npy import Array
 
 # Weights that have another name in Keras 3.
-_RENAMED = {("depthwise_kernel", "kernel"), ("sn_u", "vector_u")}
+_RENAMED = {("depthwise_kernel", "kernel")}
 
 
 def load_weights(file: Any, model: Any, path: str) -> None:
