@@ -56,7 +56,7 @@ def _single(cls: str, config: Object, description: Object, place: str, known: Kn
         return keras3("keras.layers", cls, _input_config(config, place))
     if cls in OPERATIONS:
         raise RestoreError(f"{place} stands outside of a graph, where nothing calls it")
-    if _is_keras3(config) and cls in LAYERS:
+    if _is_keras3(config) and not known(cls):
         kept = {k: v for k, v in config.items() if k not in ("batch_input_shape", "input_shape")}
         return keras3("keras.layers", cls, kept)
     if cls not in LAYERS or known(cls):
@@ -154,7 +154,8 @@ def _input_of(layers: Sequence[Any], path: str, place: str) -> list[Object]:
     kind = config.get("dtype") if isinstance(config.get("dtype"), str) else "float32"
     if str(kind).startswith("mixed_"):
         kind = "float32"
-    entry = {"name": f"{name}_input", "dtype": kind, "batch_shape": shape}
+    entry = {"dtype": kind, "batch_shape": shape}
+    entry |= {"name": f"{name}_input"} if name else {}
     return [keras3("keras.layers", "InputLayer", entry)]
 
 

@@ -33,7 +33,7 @@ def load_file(
     compile: bool = True,  # noqa: A002  (Keras' own word for it)
     safe_mode: bool = True,
 ) -> Any:
-    """Load a `.keras` or `.h5` file with Keras.
+    """Load a `.keras` or `.h5` file with Keras; one of Keras 2 is carried over first.
 
     Raises:
         RestoreError: Keras cannot load it; the text says why in one line.
