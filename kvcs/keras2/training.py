@@ -215,6 +215,8 @@ def _metric(value: Any, key: str, known: Known) -> Any:
         return a_text(config, "the name of the function", place)
     found = dict(an_object(config, "its config", f"{place} ({name})"))
     function = found.pop("fn", None)
+    if found.get("ignore_class", 0) is None:  # the default, and not known to Keras 3.6
+        del found["ignore_class"]
     if name in _WRAPPERS:
         name = _class_of(function, place, known)
         if name in FUNCTIONS.values():
