@@ -258,6 +258,11 @@ def test_what_is_no_model(given: Any, sentence: str) -> None:
     assert refusal(given) == sentence
 
 
+def test_a_graph_with_a_loop() -> None:
+    graph = operation("math.multiply", y=["f", 0, 0])
+    assert refusal(graph) == "the model: the calls of f wait for each other"
+
+
 def test_a_layer_that_two_models_share() -> None:
     shared = {**layer("Dense", units=2), "name": "x", "shared_object_id": 7}
     one, other = sequence(shared), sequence(shared)

@@ -7,7 +7,7 @@ the keyword arguments of the call behind it, or one such alone, or any structure
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -143,3 +143,31 @@ def numbers(value: Any) -> Iterator[tuple[str, int]]:
     if isinstance(value, list | dict):
         for each in value.values() if isinstance(value, dict) else value:
             yield from numbers(each)
+
+
+def check_order(members: Sequence[Object], place: str) -> None:
+    """Refuse calls that wait for each other, which Keras 3.10 would do forever."""
+    waiting = {
+        each["name"]: [list(_needed(node)) for node in each["inbound_nodes"]] for each in members
+    }
+    done = {name: 0 if calls else 1 for name, calls in waiting.items()}
+    moved = True
+    while moved:
+        moved = False
+        for name, calls in waiting.items():
+            while done[name] < len(calls) and all(done[x] > call for x, call in calls[done[name]]):
+                done[name] += 1
+                moved = True
+    stuck = [name for name, calls in waiting.items() if done[name] < len(calls)]
+    if stuck:
+        raise RestoreError(f"{place}: the calls of {', '.join(stuck)} wait for each other")
+
+
+def _needed(value: Any) -> Iterator[tuple[str, int]]:
+    """Yield layer and call of every tensor in a call in Keras 3's form."""
+    if isinstance(value, dict) and value.get("class_name") == "__keras_tensor__":
+        name, call, _ = value["config"]["keras_history"]
+        yield name, call
+    elif isinstance(value, list | dict):
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from _needed(each)

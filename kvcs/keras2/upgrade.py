@@ -8,7 +8,7 @@ from typing import Any
 from kvcs.errors import RestoreError
 from kvcs.keras2.configs import name_of, upgraded_config
 from kvcs.keras2.fields import Known, Object, a_list, a_shape, a_text, an_object, described, keras3
-from kvcs.keras2.nodes import Arguments, Callee, arguments, ends, numbers
+from kvcs.keras2.nodes import Arguments, Callee, arguments, check_order, ends, numbers
 from kvcs.keras2.objects import custom, dtype
 from kvcs.keras2.operations import OPERATIONS, upgraded_operation
 from kvcs.keras2.rules import ALIASES, LAYERS, RECURRENT
@@ -168,6 +168,7 @@ def _graph(config: Any, path: str, place: str, known: Known) -> Object:
     if config.get("name") is not None:
         found["name"] = a_text(config["name"], "its name", place)
     found["layers"] = [_member(each, callees, path, known) for each in layers]
+    check_order(found["layers"], place)
     for key in ("input_layers", "output_layers"):
         found[key] = ends(config.get(key), callees, f"{place}, {key}")
     return found
