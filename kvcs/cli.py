@@ -59,26 +59,42 @@ def main(context: click.Context) -> None:
 @main.command()
 @click.argument("source")
 @click.argument("directory", type=click.Path(path_type=Path))
+@click.option(
+    "--weights",
+    metavar="FILES",
+    help="With a .json file: a pattern of .npy files in the order of model.get_weights(), a .h5 "
+    "file, or `fresh` for initial ones.",
+)
 @click.option("--no-optimizer", is_flag=True, help="Leave the optimizer's variables out.")
+@click.option("--no-compile", is_flag=True, help="Leave out what the model was compiled with.")
 @import_option
 @unsafe_option
 @json_option
 def export(
     source: str,
     directory: Path,
+    weights: str | None,
     no_optimizer: bool,
+    no_compile: bool,
     imports: tuple[str, ...],
     unsafe: bool,
     as_json: bool,
 ) -> None:
     """Write SOURCE as the model directory DIRECTORY.
 
-    SOURCE is a .keras or .h5 file, or package.module:factory for a function that returns a model.
+    SOURCE is a .keras or .h5 file of Keras 3 or 2, the JSON of a model (a .json file) with its
+    weights, or package.module:factory for a function that returns a model.
     """
     from kvcs.commands.export import export as run_export
 
     found = run_export(
-        source, directory, optimizer=not no_optimizer, imports=imports, safe_mode=not unsafe
+        source,
+        directory,
+        optimizer=not no_optimizer,
+        imports=imports,
+        safe_mode=not unsafe,
+        compile=not no_compile,
+        weights=weights,
     )
     if as_json:
         _print_json(asdict(found))

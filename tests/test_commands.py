@@ -254,8 +254,8 @@ class TestBadSource:
     @pytest.mark.parametrize("source", ["nowhere.keras", "zoo", "zoo:", ":small", "zoo:1", "a:b:c"])
     def test_no_such_file(self, source: str) -> None:
         assert refused("export", source, "model") == (
-            f"{source}: no such file. A source is a .keras or .h5 file, "
-            "or package.module:factory for a function that returns a model"
+            f"{source}: no such file. A source is a .keras, .h5 or "
+            ".json file, or package.module:factory for a function that returns a model"
         )
 
     def test_an_empty_text(self) -> None:
@@ -266,7 +266,8 @@ class TestBadSource:
         Path("directory").mkdir()
         Path("directory.keras").mkdir()
         assert refused("export", source, "model") == (
-            f"{source} is not a source: expected a .keras or .h5 file, or package.module:factory"
+            f"{source} is not a source: expected a .keras, .h5 or .json file, or "
+            "package.module:factory"
         )
 
     @pytest.mark.parametrize("name", ["text.keras", "text.h5", "empty.keras", "empty.h5"])

@@ -432,7 +432,12 @@ def test_json_of_arrays_tensors_and_scalars(value: Any) -> None:
     [
         ("{", "not JSON"),
         ("[]", "does not describe a Keras model"),
-        ('{"class_name": "Sequential", "config": {}}', "written by Keras 2"),
+        ('{"class_name": "Sequential", "config": {}}', "'layers' is null where a list is expected"),
+        ('{"class_name": "Dense", "config": {"units": 1}}', "describes a Dense, which is no model"),
+        (
+            '{"module": "keras.layers", "class_name": "Dense", "config": {"units": 1}}',
+            "describes a Dense, which is no model",
+        ),
         (
             '{"module": "keras.layers", "class_name": "Nothing", "config": {}}',
             r"the model \(Nothing\) cannot be built",
@@ -442,6 +447,12 @@ def test_json_of_arrays_tensors_and_scalars(value: Any) -> None:
 def test_json_that_is_no_model(text: str, reason: str) -> None:
     with pytest.raises(RestoreError, match=reason):
         kvcs.model_from_json(text)
+
+
+@pytest.mark.parametrize(("value", "kind"), [(None, "NoneType"), (5, "int"), ({}, "dict")])
+def test_json_that_is_no_text(value: Any, kind: str) -> None:
+    with pytest.raises(RestoreError, match=f"expected a JSON string, got {kind}"):
+        kvcs.model_from_json(value)
 
 
 def test_a_moved_directory_is_the_same_model(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from kvcs.commands.json_source import SUFFIX, model_of_json
 from kvcs.commands.load import load
 from kvcs.commands.operand import is_live, is_saved_file, what_stands_at
 from kvcs.commands.quiet import quiet_start, stderr_held_back
@@ -29,16 +30,21 @@ def export(
     optimizer: bool = True,
     imports: Sequence[str] = (),
     safe_mode: bool = True,
+    compile: bool = True,  # noqa: A002  (Keras' own word for it)
+    weights: str | None = None,
 ) -> Replaced:
     """Turn a saved model into a model directory.
 
     Args:
-        source: a `.keras` or `.h5` file, or `package.module:factory`, where `factory` is a
-            model or a function without arguments that returns one.
+        source: a `.keras` or `.h5` file, the JSON of a model with its `weights`, or
+            `package.module:factory`, where `factory` is a model or a function without arguments
+            that returns one.
         directory: the model directory to write.
         optimizer: also write the optimizer's variables.
         imports: modules to import first, which register custom classes.
         safe_mode: refuse to load what can run code from the file.
+        compile: compile the model as it was.
+        weights: of a JSON file, see `kvcs.commands.json_source`.
 
     Raises:
         OperandError: there is no such source.
@@ -46,24 +52,32 @@ def export(
         SaveError: it cannot be written. Nothing was.
     """
     factory = _FACTORY.fullmatch(source) is not None and what_stands_at(source) == "nothing"
-    if not (factory or is_saved_file(source)):
+    described = Path(source).suffix == SUFFIX and what_stands_at(source) == "file"
+    if not (factory or described or is_saved_file(source)):
         raise OperandError(_no_source(source))
+    if weights is not None and not described:
+        raise OperandError(f"{source} has weights of its own: --weights goes with a .json file")
     import_modules(imports)
     if factory:
         model = _made_by(source)
+    elif described:
+        quiet_start()
+        model = model_of_json(source, weights)
     else:
         quiet_start()
-        model = load(source, safe_mode=safe_mode)
+        model = load(source, safe_mode=safe_mode, compile=compile)
     return save(model, directory, optimizer=optimizer)
 
 
 def _no_source(source: str) -> str:
     if not source or what_stands_at(source) == "nothing":
         return (
-            f"{source or repr(source)}: no such file. A source is a .keras or .h5 file, "
-            "or package.module:factory for a function that returns a model"
+            f"{source or repr(source)}: no such file. A source is a .keras, .h5 or "
+            ".json file, or package.module:factory for a function that returns a model"
         )
-    return f"{source} is not a source: expected a .keras or .h5 file, or package.module:factory"
+    return (
+        f"{source} is not a source: expected a .keras, .h5 or .json file, or package.module:factory"
+    )
 
 
 def import_modules(names: Sequence[str]) -> None:

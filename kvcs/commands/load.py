@@ -22,7 +22,7 @@ def load(
     checksum is verified before a byte reaches Keras.
 
     Args:
-        operand: a model directory, `REV:DIR`, or a file that Keras saved.
+        operand: a model directory, `REV:DIR`, or a file that Keras 3 or 2 saved.
         custom_objects: classes and functions by name, as for `keras.models.load_model`.
         compile: compile the model as it was, and restore its optimizer.
         safe_mode: refuse what can run code from the model, such as a lambda.

@@ -27,14 +27,17 @@ def model_from_json(json_string: str, custom_objects: Mapping[str, Any] | None =
     """Build a model from its architecture as JSON, as `tf.keras.models.model_from_json` does.
 
     Args:
-        json_string: what `kvcs.model_to_json` or Keras 3's `model.to_json()` returned.
+        json_string: what `kvcs.model_to_json`, or `model.to_json()` of Keras 3 or 2, returned; or
+            the plain form of a Sequential model, `{"layers": [{"name": …, "class_name": …,
+            <its settings>}, …]}`.
         custom_objects: classes and functions by name.
 
     Returns:
         An uncompiled model with fresh weights.
 
     Raises:
-        RestoreError: it is no such JSON, or a class is not known here.
+        RestoreError: it is no such JSON, a class is not known here, or something of Keras 2 has
+            no equivalent in Keras 3; the text names the layer.
     """
     from kvcs.keras_io.keras_json import from_keras_json
 

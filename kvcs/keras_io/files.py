@@ -11,6 +11,7 @@ import h5py
 import keras
 
 from kvcs.errors import RestoreError
+from kvcs.keras_io import keras2_files
 from kvcs.keras_io.words import reason
 
 # What Keras 3.6 to 3.15 say of a custom class or function that is not given.
@@ -32,7 +33,7 @@ def load_file(
     compile: bool = True,  # noqa: A002  (Keras' own word for it)
     safe_mode: bool = True,
 ) -> Any:
-    """Load a `.keras` or `.h5` file with Keras.
+    """Load a `.keras` or `.h5` file with Keras; one of Keras 2 is carried over first.
 
     Raises:
         RestoreError: Keras cannot load it; the text says why in one line.
@@ -40,6 +41,9 @@ def load_file(
     legacy = h5py.is_hdf5(path)
     if not (legacy or zipfile.is_zipfile(path)):
         raise RestoreError(f"{path} is no file that Keras wrote, or it is damaged")
+    if keras2_files.wrote(path):
+        with keras.saving.CustomObjectScope(dict(custom_objects or {})):
+            return keras2_files.load(path, compile=compile)
     try:
         return keras.models.load_model(
             path,

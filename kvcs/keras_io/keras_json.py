@@ -1,4 +1,4 @@
-"""Keras' own JSON of an architecture, written without its failures and read uncompiled."""
+"""The JSON of an architecture: Keras 3's own, written without its failures, and older forms."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import keras
 import numpy as np
 
 from kvcs.errors import RestoreError, SaveError
+from kvcs.keras2 import is_plain, plain_model
+from kvcs.keras_io import keras2
 from kvcs.keras_io.build import explained
 from kvcs.keras_io.serial import described, revive
 from kvcs.keras_io.words import reason
@@ -36,25 +38,48 @@ def _number(value: Any) -> Any:
 
 
 def from_keras_json(text: str, custom_objects: Mapping[str, Any] | None = None) -> Any:
-    """Build an uncompiled model from Keras 3 JSON; see `kvcs.model_from_json`."""
+    """Build an uncompiled model from JSON; see `kvcs.model_from_json`."""
+    description = _parsed(text)
+    with keras.saving.CustomObjectScope(dict(custom_objects or {})):
+        if is_plain(description):
+            return keras2.built(plain_model(description, keras2.known))
+        if not {"class_name", "config"} <= description.keys():
+            raise RestoreError(_NO_MODEL)
+        if _is_keras2(description):
+            return keras2.build(description)
+        return _built(_uncompiled(description))
+
+
+_NO_MODEL = (
+    "this JSON does not describe a Keras model: expected an object with the keys 'class_name' and "
+    "'config', as model.to_json() returns, or with a list of 'layers'"
+)
+
+
+def _parsed(text: str) -> dict[str, Any]:
+    if not isinstance(text, str | bytes | bytearray):
+        raise RestoreError(f"expected a JSON string, got {type(text).__name__}")
     try:
-        config = json.loads(text)
-    except (TypeError, ValueError) as error:
+        description = json.loads(text)
+    except (ValueError, RecursionError) as error:
         raise RestoreError(f"not JSON: {error}") from None
-    if not isinstance(config, dict) or "class_name" not in config or "config" not in config:
-        raise RestoreError(
-            "this JSON does not describe a Keras model: expected an object with the keys "
-            "'class_name' and 'config', as model.to_json() returns"
-        )
-    if "module" not in config:
-        raise RestoreError(
-            "this JSON was written by Keras 2 (it names no modules), which is not read yet"
-        )
-    with (
-        keras.saving.CustomObjectScope(dict(custom_objects or {})),
-        explained("", ClassRef(config["module"], str(config["class_name"]))),
-    ):
-        return keras.saving.deserialize_keras_object(_uncompiled(config))
+    if not isinstance(description, dict):
+        raise RestoreError(_NO_MODEL)
+    return description
+
+
+def _is_keras2(description: Mapping[str, Any]) -> bool:
+    version = str(description.get("keras_version", ""))
+    return "module" not in description or version.startswith(("1.", "2."))
+
+
+def _built(description: Mapping[str, Any]) -> Any:
+    name = str(description["class_name"])
+    with explained("", ClassRef(description["module"], name)):
+        model = keras.saving.deserialize_keras_object(description)
+    if not isinstance(model, keras.Model):
+        raise RestoreError(f"this JSON describes a {name}, which is no model: a model is expected")
+    return model
 
 
 def _uncompiled(value: Any) -> Any:
