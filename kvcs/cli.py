@@ -184,7 +184,6 @@ def digest(model: str, part: str | None, as_json: bool) -> None:
     """Print the digests of MODEL: architecture, weights, state, whole."""
     from kvcs.commands.digest import digests
 
-    _start_keras_for(model)
     found = digests(model)
     if as_json:
         _print_json(asdict(found))
@@ -203,7 +202,6 @@ def show(model: str, as_json: bool) -> None:
     """Show the layers of MODEL in a table, like model.summary(), without Keras."""
     from kvcs.commands.show import show as run_show
 
-    _start_keras_for(model)
     found = run_show(model)
     if as_json:
         _print_json(asdict(found))
@@ -211,16 +209,6 @@ def show(model: str, as_json: bool) -> None:
     from kvcs.render import text
 
     _print(text.summary(found))
-
-
-def _start_keras_for(model: str) -> None:
-    """Import Keras without its notices, if it is a file that only Keras reads."""
-    from kvcs.commands.operand import is_saved_file
-
-    if is_saved_file(model):
-        from kvcs.commands.quiet import quiet_start
-
-        quiet_start()
 
 
 @main.command()

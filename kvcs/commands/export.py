@@ -11,12 +11,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from kvcs.commands.load import load
 from kvcs.commands.operand import is_live, is_saved_file, what_stands_at
-from kvcs.commands.quiet import quiet_start, stderr_held_back
+from kvcs.commands.quiet import stderr_held_back
 from kvcs.commands.save import save
+from kvcs.commands.saved import opened_file
 from kvcs.errors import OperandError
-from kvcs.workdir import Replaced
+from kvcs.tree import writer
+from kvcs.workdir import Replaced, replace
 
 _MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 _FACTORY = re.compile(rf"{_MODULE.pattern}:{_MODULE.pattern}")
@@ -42,7 +43,7 @@ def export(
 
     Raises:
         OperandError: there is no such source.
-        RestoreError: Keras cannot load it.
+        RestoreError: it is damaged, or Keras is needed and cannot load it.
         SaveError: it cannot be written. Nothing was.
     """
     factory = _FACTORY.fullmatch(source) is not None and what_stands_at(source) == "nothing"
@@ -50,11 +51,9 @@ def export(
         raise OperandError(_no_source(source))
     import_modules(imports)
     if factory:
-        model = _made_by(source)
-    else:
-        quiet_start()
-        model = load(source, safe_mode=safe_mode)
-    return save(model, directory, optimizer=optimizer)
+        return save(_made_by(source), directory, optimizer=optimizer)
+    with opened_file(source, optimizer=optimizer, safe_mode=safe_mode) as found:
+        return replace(Path(directory), writer.files(found.model, found.contents))
 
 
 def _no_source(source: str) -> str:

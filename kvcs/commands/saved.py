@@ -1,0 +1,69 @@
+"""A file that Keras saved, as data: read without Keras where that is certain, else through it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from importlib.util import find_spec
+from typing import Any, Protocol
+
+from kvcs.commands.quiet import quiet_start
+from kvcs.errors import RestoreError
+from kvcs.keras_files import NeedsKerasError
+from kvcs.npy import Array
+from kvcs.spec import StoredModel
+
+
+class Described(Protocol):
+    """A model as data, and what stands at every path: see `kvcs.tree.writer.files`."""
+
+    @property
+    def model(self) -> StoredModel:
+        """The model as data."""
+
+    @property
+    def contents(self) -> Mapping[str, Callable[[], Array | bytes]]:
+        """Its tensors and assets, on call."""
+
+
+@contextmanager
+def opened_file(
+    path: str,
+    *,
+    optimizer: bool = True,
+    custom_objects: Mapping[str, Any] | None = None,
+    safe_mode: bool = True,
+) -> Iterator[Described]:
+    """Open a file that Keras saved; Keras is imported only when it alone can tell what is in it.
+
+    Raises:
+        RestoreError: the file is damaged, or Keras is needed and cannot load it or is not there.
+    """
+    from kvcs.keras_files import reading
+
+    with ExitStack() as stack:
+        found: Described
+        try:
+            found = stack.enter_context(reading.opened(path, optimizer=optimizer))
+        except NeedsKerasError as error:
+            start_keras_for(path, error)
+            from kvcs.keras_io.capture import capture
+            from kvcs.keras_io.files import load_file
+
+            model = load_file(path, custom_objects=custom_objects, safe_mode=safe_mode)
+            found = capture(model, optimizer=optimizer)
+        yield found
+
+
+def start_keras_for(what: str, reason: NeedsKerasError) -> None:
+    """Import Keras quietly.
+
+    Raises:
+        RestoreError: it is not installed; the text says why it would be needed.
+    """
+    if find_spec("keras") is None:
+        raise RestoreError(
+            f"{what} needs Keras, which is not installed: {reason}. "
+            "Install it with a backend: pip install 'kvcs[tensorflow]' (or [jax], [torch])"
+        ) from reason
+    quiet_start()

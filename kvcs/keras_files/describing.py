@@ -1,0 +1,233 @@
+"""A saved model as data, and its arrays on call: what `kvcs.keras_io.capture` is to a live one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from kvcs.keras_files import NeedsKerasError
+from kvcs.keras_files.graph import Graph, Outputs, of_input, sequence
+from kvcs.keras_files.hdf5 import Arrays
+from kvcs.keras_files.optimizer import slot_names
+from kvcs.keras_files.place import Place, settle, surveyed
+from kvcs.keras_files.values import plain
+from kvcs.keras_files.weights import Part, parts, tensors
+from kvcs.names import segment
+from kvcs.npy import Array
+from kvcs.renaming import canonical_config
+from kvcs.spec import (
+    MISSING,
+    Call,
+    LayerEntry,
+    LayerSpec,
+    Missing,
+    ModelSpec,
+    StoredModel,
+    TensorSpec,
+    Value,
+)
+
+Content = Callable[[], Array | bytes]
+TRAINING = "training.json"  # how live names refer to it
+VOCABULARY = "vocabulary.txt"
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """A saved model as data, and what stands at every path: see `kvcs.tree.writer.files`."""
+
+    model: StoredModel
+    contents: Mapping[str, Content]
+
+
+def described(
+    config: Mapping[str, Any],
+    keras_version: str,
+    arrays: Arrays,
+    assets: Mapping[str, Callable[[], bytes]],
+    *,
+    optimizer: bool = True,
+) -> Described:
+    """Describe a saved model, as the model would be described that Keras loads from it.
+
+    Random seeds and other state are not in a file, and so not in the description.
+
+    Raises:
+        NeedsKerasError: something in it is not known for certain.
+    """
+    root = surveyed(config)
+    settle(root)
+    work = _Description(arrays, dict(assets))
+    training = work.training(config.get("compile_config"))
+    spec, _ = work.model(root)
+    slots = work.optimizer(training, root)
+    work.check_all_used()
+    if root.live_name != root.name:
+        work.live_names["."] = root.live_name
+    return Described(
+        StoredModel(
+            model=spec,
+            name=root.name,
+            keras_version=keras_version,
+            training=training,
+            optimizer=slots if optimizer else MISSING,
+            live_names=dict(sorted(work.live_names.items())),
+        ),
+        work.contents,
+    )
+
+
+@dataclass(slots=True)
+class _Description:
+    """The describing of one model; collects what belongs to no single layer."""
+
+    arrays: Arrays
+    assets: dict[str, Callable[[], bytes]]
+    contents: dict[str, Content] = field(default_factory=dict)
+    live_names: dict[str, str] = field(default_factory=dict)
+    trained: list[tuple[str, TensorSpec]] = field(default_factory=list)
+
+    def training(self, config: Any) -> dict[str, Value] | Missing:
+        """Describe what `compile()` was given."""
+        if not config:
+            return MISSING
+        found, names = canonical_config(plain(config))
+        self.live_names |= {f"{TRAINING}#{pointer}": name for pointer, name in names.items()}
+        return found
+
+    def model(self, place: Place) -> tuple[ModelSpec, Outputs]:
+        """Describe a container, and tell what it yields."""
+        layers: dict[str, LayerSpec] = {}
+        yields: dict[str, Outputs] = {}
+        for member in place.members:
+            if member.build is None:
+                layers[member.name] = self._own(member)
+            else:
+                layers[member.name], yields[member.name] = self.model(member)
+            if member.live_name != member.name:
+                self.live_names[member.path] = member.live_name
+        calls, inputs, outputs, out = _connections(place, yields)
+        own = self._own(place)
+        spec = ModelSpec(
+            **{name: getattr(own, name) for name in LayerSpec.__dataclass_fields__},
+            build=place.build or "class",
+            layers=tuple(
+                LayerEntry(name=one.name, path=one.segment, calls=called, layer=layers[one.name])
+                for one, called in zip(place.members, calls, strict=True)
+            ),
+            inputs=inputs,
+            outputs=outputs,
+        )
+        return spec, out
+
+    def _own(self, place: Place) -> LayerSpec:
+        config, inner_names = canonical_config(place.config)
+        for pointer, name in inner_names.items():
+            self.live_names[f"{place.path}#{pointer}"] = name
+        bare = place.build is not None or place.is_operation or place.cls.name == "InputLayer"
+        found = [] if bare else list(parts(place.given, "", place.stored))
+        return LayerSpec(
+            cls=place.cls,
+            config=config,
+            build_config=place.build_config,
+            tensors=dict(sorted(self._tensors(place, found).items())),
+            extra={
+                part.below(key) if key != "." else part.key or ".": {}
+                for part in found
+                for key in part.what.extra
+            },
+            frozen=_frozen(found),
+            assets=self._assets(place, found),
+        )
+
+    def _tensors(self, place: Place, found: list[Part]) -> dict[str, TensorSpec]:
+        own = {}
+        for part in found:
+            for name, path, tensor in tensors(part, self.arrays):
+                own[name] = tensor
+                self.contents[place.below(f"{name}.npy")] = self.arrays.reader(path)
+                self.trained.append((place.below(name), tensor))
+        return own
+
+    def _assets(self, place: Place, found: list[Part]) -> dict[str, str]:
+        """Take the vocabularies of a layer; its class decides where it looks for them."""
+        own: dict[str, str] = {}
+        for part in found:
+            for key in part.what.extra:
+                inner = "" if key == "." else "_lookup_layer/"
+                for step in {"", inner}:
+                    self._vocabulary(place, part, step, own)
+        return own
+
+    def _vocabulary(self, place: Place, part: Part, step: str, own: dict[str, str]) -> None:
+        read = self.assets.pop(f"{part.stored}/{step}{VOCABULARY}", None)
+        if read is None:
+            return
+        data = read()
+        if data.decode("utf-8", "replace").encode() != data or not _is_stable(data.decode()):
+            raise NeedsKerasError("a vocabulary in it does not come back as it was")
+        name = "/".join(filter(None, (part.key, segment(VOCABULARY))))
+        if own and self.contents[place.below(f"assets/{name}")]() != data:
+            raise NeedsKerasError("a layer in it has two vocabularies")
+        own[name] = ""
+        self.contents[place.below(f"assets/{name}")] = lambda: data
+
+    def optimizer(
+        self, training: Mapping[str, Value] | Missing, root: Place
+    ) -> dict[str, TensorSpec] | Missing:
+        """Describe the optimizer's variables."""
+        if training is MISSING:
+            return MISSING
+        trained = [(place, one) for place, one in self.trained if one.trainable]
+        if not root.config.get("trainable", True):
+            trained = []
+        count = len(self.arrays.below("optimizer/vars"))
+        shapes = dict(trained)
+        found = {}
+        for index, (name, weight) in enumerate(
+            slot_names(training.get("optimizer"), trained, count)
+        ):
+            path = f"optimizer/vars/{index}"
+            dtype, shape = self.arrays.describe(path)
+            if shape != (() if weight is None else shapes[weight].shape):
+                raise NeedsKerasError(f"{path} has not the shape of the weight it belongs to")
+            file = f"{name}.npy"
+            self.contents[f"optimizer/{file}"] = self.arrays.reader(path)
+            found[name] = TensorSpec(file=file, dtype=dtype, shape=shape, trainable=False)
+        return found
+
+    def check_all_used(self) -> None:
+        """Tell what is left in the file, which would be lost."""
+        left = [*self.arrays.left_over(), *self.assets]
+        if left:
+            raise NeedsKerasError(f"it holds {left[0]}, which belongs to no layer that is known")
+
+
+def _is_stable(text: str) -> bool:
+    """Tell whether Keras, which reads a vocabulary by lines, gives the same text again."""
+    return "\n".join(text.splitlines()) == text
+
+
+def _frozen(found: list[Part]) -> tuple[str, ...]:
+    frozen = [part.key for part in found if part.key and not part.trainable]
+    inside = [part.below(key) for part in found if not part.trainable for key in part.what.frozen]
+    return tuple(sorted([*frozen, *inside]))
+
+
+def _connections(
+    place: Place, yields: Mapping[str, Outputs]
+) -> tuple[list[tuple[Call, ...]], Value, Value, Outputs]:
+    """Return the calls of each layer, the structures of inputs and outputs, and what comes out."""
+    if place.build == "graph":
+        graph = Graph(place, yields)
+        inputs = [one for one in place.members if not one.given["inbound_nodes"]]
+        place.takes = tuple(of_input(one) for one in inputs)
+        calls = [graph.calls(member.name) for member in place.members]
+        return calls, graph.inputs(), graph.outputs(), graph.yields()
+    found = sequence(place, yields)
+    place.takes = found[0] if found else ()
+    called: list[tuple[Call, ...]] = [
+        (Call(args=(), kwargs={}, outputs=one),) if one else () for one in found
+    ]
+    return called, None, None, found[-1] if found else ()
