@@ -629,6 +629,7 @@ class TestInAProcessOfItsOwn:
         assert done == Done(
             2,
             "",
-            "kvcs: a live model needs Keras and a backend, and keras is not installed: "
-            "pip install 'kvcs[tensorflow]' (or [jax], [torch])\n",
+            "kvcs: model needs Keras, which is not installed: the class keras.Functional is not "
+            "known here. Install it with a backend: pip install 'kvcs[tensorflow]' (or [jax], "
+            "[torch])\n",
         )

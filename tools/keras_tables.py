@@ -320,12 +320,13 @@ def _optimizer_class(name: str) -> list[dict[str, Any]]:
     for settings in combinations({**OPTIMIZERS[name], **COMMON}):
         optimizer = getattr(keras.optimizers, name)(**settings)
         when = {key: bool(value) for key, value in settings.items()}
-        found.append({"when": when, "blocks": _blocks(optimizer)})
+        blocks, trainable = _blocks(optimizer)
+        found.append({"when": when, "blocks": blocks, "trainable": trainable})
     return found
 
 
-def _blocks(optimizer: Any) -> list[dict[str, list[str]]]:
-    """Return the order of an optimizer's variables."""
+def _blocks(optimizer: Any) -> tuple[list[dict[str, list[str]]], list[str]]:
+    """Return the order of an optimizer's variables, and which of them are flagged trainable."""
     weights = [keras.Variable(np.zeros(size), name=f"w{size}") for size in (2, 3)]
     optimizer.build(weights)
     names = {
@@ -338,11 +339,13 @@ def _blocks(optimizer: Any) -> list[dict[str, list[str]]]:
     runs = itertools.groupby(order, lambda name: name.partition("/")[2])
     # A block comes once for each weight; what belongs to no weight is a block by itself.
     blocks = {True: "each", False: "once"}
-    return [
+    found = [
         {blocks[weight != ""]: [name.partition("/")[0] for name in names]}
         for weight, names in runs
         if weight != "w3"
     ]
+    flagged = {names[id(one)].partition("/")[0] for one in optimizer.variables if one.trainable}
+    return found, sorted(flagged)
 
 
 if __name__ == "__main__":

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from kvcs.commands.export import import_modules
 from kvcs.commands.load import load
 from kvcs.commands.operand import is_saved_file, opened, what_stands_at
-from kvcs.commands.quiet import quiet_start
+from kvcs.commands.saved import start_keras_for
 from kvcs.errors import OperandError, SaveError
+from kvcs.keras_files import NeedsKerasError
+from kvcs.spec import StoredModel
+from kvcs.tree.writer import Contents
 
 
 def checkout(
@@ -31,8 +36,8 @@ def checkout(
 
     Raises:
         OperandError: there is no such model, or `output` does not end in `.keras`.
-        RestoreError: it cannot be built here.
-        SaveError: the file cannot be written.
+        RestoreError: Keras is needed, and cannot build it.
+        SaveError: the file cannot be written, or Keras has no way to store the model.
     """
     path = Path(output)
     if path.suffix != ".keras":
@@ -43,21 +48,47 @@ def checkout(
         raise SaveError(
             f"could not write {path}: there is no directory {path.parent}; make it first"
         )
-    if not is_saved_file(operand):
-        with opened(operand) as stored:
-            stored.model()  # says what is wrong with it before Keras starts, which takes seconds
     import_modules(imports)
-    quiet_start()
-    model = load(operand, safe_mode=safe_mode)
-    from kvcs.keras_io.words import reason
-
     try:
         # Not a name that `kvcs.workdir` takes for one of its own.
         with tempfile.TemporaryDirectory(prefix=".kvcs-checkout-", dir=path.parent) as directory:
             written = Path(directory, "model.keras")
-            model.save(written)
+            _write(operand, written, path, safe_mode=safe_mode)
             written.replace(path)
     except OSError as error:
         raise SaveError(f"could not write {path}: {error.strerror or error}") from error
+
+
+def _write(operand: str, written: Path, path: Path, *, safe_mode: bool) -> None:
+    from kvcs.keras_files import writing
+
+    try:
+        with _described(operand) as (model, contents):
+            writing.write(model, contents, written)
+    except NeedsKerasError as error:
+        start_keras_for(operand, error)
+        _write_through_keras(load(operand, safe_mode=safe_mode), written, path)
+
+
+@contextmanager
+def _described(operand: str) -> Iterator[tuple[StoredModel, Contents]]:
+    if is_saved_file(operand):
+        from kvcs.keras_files import reading
+
+        with reading.opened(operand) as found:
+            yield found.model, found.contents
+        return
+    with opened(operand) as stored:
+        model = stored.model()
+        yield model, stored.contents(model)
+
+
+def _write_through_keras(model: Any, written: Path, path: Path) -> None:
+    from kvcs.keras_io.words import reason
+
+    try:
+        model.save(written)
+    except OSError:
+        raise
     except Exception as error:  # whatever a config holds that Keras' own format does not
         raise SaveError(f"Keras cannot write the model as {path}: {reason(error)}") from error

@@ -8,8 +8,9 @@ import re
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -45,23 +46,42 @@ def opened(path: str) -> Iterator[Archive]:
         RestoreError: it is no such file, is damaged, or was made to do harm.
         NeedsKerasError: it holds something that Keras does not write today.
     """
-    try:
-        with Path(path).open("rb") as file, zipfile.ZipFile(file) as archive:
+    with ExitStack() as stack:
+        with _explained(path):
+            file = stack.enter_context(Path(path).open("rb"))
+            archive = stack.enter_context(zipfile.ZipFile(file))
             members = _members(archive, path)
-            arrays = Arrays(_weights(archive, members[WEIGHTS], file, path), path)
-            try:
-                yield Archive(
-                    config=_json(archive, CONFIG, path),
-                    keras_version=str(_json(archive, METADATA, path).get("keras_version")),
-                    arrays=arrays,
-                    assets=_assets(archive, members),
-                )
-            finally:
-                arrays.close()
+            config = _json(archive, CONFIG, path)
+            metadata = _json(archive, METADATA, path)
+            weights = _weights(archive, members[WEIGHTS], file, path)
+        arrays = Arrays(weights, path)
+        stack.callback(arrays.close)
+        yield Archive(
+            config=config,
+            keras_version=str(metadata.get("keras_version")),
+            arrays=arrays,
+            assets={
+                name.removeprefix(ASSETS): partial(_asset, archive, name, path)
+                for name, info in members.items()
+                if name.startswith(ASSETS) and not info.is_dir()
+            },
+        )
+
+
+@contextmanager
+def _explained(path: str) -> Iterator[None]:
+    """Turn what `zipfile` says of a file into a sentence."""
+    try:
+        yield
     except (zipfile.BadZipFile, EOFError, zlib.error) as error:
         raise RestoreError(f"{path} is no file that Keras wrote, or it is damaged") from error
     except (OSError, NotImplementedError, RuntimeError) as error:  # encrypted, or packed as no zip
         raise RestoreError(f"{path} cannot be read: {error}") from error
+
+
+def _asset(archive: zipfile.ZipFile, name: str, path: str) -> bytes:
+    with _explained(path):
+        return archive.read(name)
 
 
 def _members(archive: zipfile.ZipFile, path: str) -> dict[str, zipfile.ZipInfo]:
@@ -112,16 +132,6 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) != len(pairs):
         raise ValueError("a key stands twice in one object")
     return found
-
-
-def _assets(
-    archive: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo]
-) -> dict[str, Callable[[], bytes]]:
-    return {
-        name.removeprefix(ASSETS): lambda name=name: archive.read(name)  # type: ignore[misc]
-        for name, info in members.items()
-        if name.startswith(ASSETS) and not info.is_dir()
-    }
 
 
 def _weights(

@@ -9,7 +9,7 @@ from typing import Any
 from kvcs.keras_files import NeedsKerasError
 from kvcs.keras_files.graph import Graph, Outputs, of_input, sequence
 from kvcs.keras_files.hdf5 import Arrays
-from kvcs.keras_files.optimizer import slot_names
+from kvcs.keras_files.optimizer import slots
 from kvcs.keras_files.place import Place, settle, surveyed
 from kvcs.keras_files.values import plain
 from kvcs.keras_files.weights import Part, parts, tensors
@@ -61,7 +61,7 @@ def described(
     work = _Description(arrays, dict(assets))
     training = work.training(config.get("compile_config"))
     spec, _ = work.model(root)
-    slots = work.optimizer(training, root)
+    variables = work.optimizer(training, root)
     work.check_all_used()
     if root.live_name != root.name:
         work.live_names["."] = root.live_name
@@ -71,7 +71,7 @@ def described(
             name=root.name,
             keras_version=keras_version,
             training=training,
-            optimizer=slots if optimizer else MISSING,
+            optimizer=variables if optimizer else MISSING,
             live_names=dict(sorted(work.live_names.items())),
         ),
         work.contents,
@@ -183,18 +183,17 @@ class _Description:
         if not root.config.get("trainable", True):
             trained = []
         count = len(self.arrays.below("optimizer/vars"))
-        shapes = dict(trained)
         found = {}
-        for index, (name, weight) in enumerate(
-            slot_names(training.get("optimizer"), trained, count)
-        ):
+        for index, slot in enumerate(slots(training.get("optimizer"), trained, count)):
             path = f"optimizer/vars/{index}"
             dtype, shape = self.arrays.describe(path)
-            if shape != (() if weight is None else shapes[weight].shape):
+            if shape != slot.shape:
                 raise NeedsKerasError(f"{path} has not the shape of the weight it belongs to")
-            file = f"{name}.npy"
+            file = f"{slot.name}.npy"
             self.contents[f"optimizer/{file}"] = self.arrays.reader(path)
-            found[name] = TensorSpec(file=file, dtype=dtype, shape=shape, trainable=False)
+            found[slot.name] = TensorSpec(
+                file=file, dtype=dtype, shape=shape, trainable=slot.trainable
+            )
         return found
 
     def check_all_used(self) -> None:

@@ -145,7 +145,7 @@ class Graph:
             single = (
                 operations.single(member.cls.name)
                 if member.is_operation
-                else symbolic.single(member.cls.name, kwargs)
+                else symbolic.single(member.cls.name, member.config, kwargs)
             )
             if set(seen) == {0} and single:
                 return (seen[0],)

@@ -45,6 +45,8 @@ def _plain(name: str, config: Config, given: SymbolicTensor) -> tuple[SymbolicTe
     if name in _LOOKUPS:
         shape = _LOOKUPS[name](config, given.shape)
         return None if shape is None else (_tensor(shape, "int64"),)
+    if name == "Identity":
+        return (given,)
     if name not in _SHAPES or not (is_float(given) or name in _ANY):
         return None
     shape = _SHAPES[name](config, given.shape)
@@ -55,11 +57,12 @@ def _tensor(shape: Shape, dtype: str) -> SymbolicTensor:
     return SymbolicTensor(shape=shape, dtype=dtype)
 
 
-def single(name: str, kwargs: Config) -> bool:
-    """Tell whether a class, called so, yields one tensor, whatever its shape."""
-    if kwargs.get("return_attention_scores"):
+def single(name: str, config: Config, kwargs: Config) -> bool:
+    """Tell whether a layer, called so, yields one tensor, whatever its shape."""
+    if config.get("return_state") or kwargs.get("return_attention_scores"):
         return False
-    return any(name in names for names in (_SHAPES, _LOOKUPS, _MERGING, _ATTENTION, _ALONE))
+    known = (_SHAPES, _LOOKUPS, _MERGING, _RECURRENT, _ATTENTION, _ALONE)
+    return any(name in names for names in known)
 
 
 def is_float(tensor: SymbolicTensor) -> bool:
@@ -300,7 +303,7 @@ _MERGING: dict[str, Callable[[Config, list[Shape]], Shape | None]] = {
 # Of one output, whose shape is not computed here.
 _ALONE = (
     "CategoryEncoding", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D", "Discretization", "Dot",
-    "EinsumDense", "Hashing", "MelSpectrogram", "ReversibleEmbedding", "TimeDistributed",
+    "EinsumDense", "Hashing", "MelSpectrogram", "RNN", "ReversibleEmbedding", "TimeDistributed",
 )  # fmt: skip
 _RECURRENT = {"GRU": 1, "LSTM": 2, "SimpleRNN": 1}
 _ATTENTION: dict[str, Callable[[Config, list[Value], Config], Any]] = {

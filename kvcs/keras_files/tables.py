@@ -137,16 +137,26 @@ def _followed(value: Value, steps: list[str]) -> Value:
     return value
 
 
-def optimizer_blocks(name: str, config: Mapping[str, Value]) -> list[dict[str, list[str]]]:
-    """Return the order of an optimizer's variables.
+@dataclass(frozen=True, slots=True)
+class OptimizerClass:
+    """The variables of an optimizer of some class and settings.
 
-    Each block is `{"once": attributes}` or `{"each": attributes}`, repeated for each weight.
+    Attributes:
+        blocks: their order, each `{"once": names}`, or `{"each": names}` for each weight.
+        trainable: the names of those that are flagged as trainable.
+    """
+
+    blocks: tuple[dict[str, list[str]], ...]
+    trainable: frozenset[str]
+
+
+def optimizer_class(name: str, config: Mapping[str, Value]) -> OptimizerClass:
+    """Look a class of `keras.optimizers` up.
 
     Raises:
-        NeedsKerasError: the optimizer is not in the table.
+        NeedsKerasError: it is not in the table.
     """
     variant = _fitting(_tables()["optimizers"].get(name, []), config)
     if variant is None:
         raise NeedsKerasError(f"the variables of the optimizer {name} are read by Keras alone")
-    blocks: list[dict[str, list[str]]] = variant["blocks"]
-    return blocks
+    return OptimizerClass(tuple(variant["blocks"]), frozenset(variant["trainable"]))
