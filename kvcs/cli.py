@@ -60,6 +60,11 @@ def main(context: click.Context) -> None:
 @click.argument("source")
 @click.argument("directory", type=click.Path(path_type=Path))
 @click.option("--no-optimizer", is_flag=True, help="Leave the optimizer's variables out.")
+@click.option(
+    "--architecture",
+    metavar="MODEL",
+    help="For a .weights.h5 file, the model whose weights it holds. Default: that in DIRECTORY.",
+)
 @import_option
 @unsafe_option
 @json_option
@@ -67,18 +72,25 @@ def export(
     source: str,
     directory: Path,
     no_optimizer: bool,
+    architecture: str | None,
     imports: tuple[str, ...],
     unsafe: bool,
     as_json: bool,
 ) -> None:
     """Write SOURCE as the model directory DIRECTORY.
 
-    SOURCE is a .keras or .h5 file, or package.module:factory for a function that returns a model.
+    SOURCE is a .keras or .h5 file, or package.module:factory for a function that returns a model;
+    or a .weights.h5 file, whose arrays take the place of those of a stored MODEL.
     """
     from kvcs.commands.export import export as run_export
 
     found = run_export(
-        source, directory, optimizer=not no_optimizer, imports=imports, safe_mode=not unsafe
+        source,
+        directory,
+        optimizer=not no_optimizer,
+        architecture=architecture,
+        imports=imports,
+        safe_mode=not unsafe,
     )
     if as_json:
         _print_json(asdict(found))

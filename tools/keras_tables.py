@@ -214,9 +214,22 @@ def _layer_class(
         )
         if extra:
             found["extra"] = extra
+        found["built_on"] = _built_on(own, shapes)
     if name in HOLDS:
         found["holds"] = HOLDS[name]
     return found
+
+
+def _built_on(layer: Any, shapes: list[Any]) -> str:
+    """Tell what a layer that was called says it was built with."""
+    config = layer.get_build_config()
+    if config is None:
+        return "nothing"
+    whole = [
+        [(None, *one) for one in shape] if isinstance(shape, list) else (None, *shape)
+        for shape in shapes
+    ]
+    return "input_shape" if config == {"input_shape": whole[0]} else "other"
 
 
 def _switch(key: str, value: Any) -> Any:

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from kvcs.commands.export import import_modules
 from kvcs.commands.load import load
-from kvcs.commands.operand import is_saved_file, opened, what_stands_at
-from kvcs.commands.saved import start_keras_for
+from kvcs.commands.operand import what_stands_at
+from kvcs.commands.saved import opened_model, start_keras_for
 from kvcs.errors import OperandError, SaveError
 from kvcs.keras_files import NeedsKerasError
-from kvcs.spec import StoredModel
-from kvcs.tree.writer import Contents
 
 
 def checkout(
@@ -63,24 +60,11 @@ def _write(operand: str, written: Path, path: Path, *, safe_mode: bool) -> None:
     from kvcs.keras_files import writing
 
     try:
-        with _described(operand) as (model, contents):
-            writing.write(model, contents, written)
+        with opened_model(operand) as found:
+            writing.write(found.model, found.contents, written)
     except NeedsKerasError as error:
         start_keras_for(operand, error)
         _write_through_keras(load(operand, safe_mode=safe_mode), written, path)
-
-
-@contextmanager
-def _described(operand: str) -> Iterator[tuple[StoredModel, Contents]]:
-    if is_saved_file(operand):
-        from kvcs.keras_files import reading
-
-        with reading.opened(operand) as found:
-            yield found.model, found.contents
-        return
-    with opened(operand) as stored:
-        model = stored.model()
-        yield model, stored.contents(model)
 
 
 def _write_through_keras(model: Any, written: Path, path: Path) -> None:

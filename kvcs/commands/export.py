@@ -11,14 +11,17 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from kvcs.commands.load import load
 from kvcs.commands.operand import is_live, is_saved_file, what_stands_at
 from kvcs.commands.quiet import stderr_held_back
 from kvcs.commands.save import save
-from kvcs.commands.saved import opened_file
+from kvcs.commands.saved import opened_file, opened_model, start_keras_for
 from kvcs.errors import OperandError
+from kvcs.keras_files import NeedsKerasError
 from kvcs.tree import writer
 from kvcs.workdir import Replaced, replace
 
+WEIGHTS = ".weights.h5"  # the ending that Keras asks for
 _MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 _FACTORY = re.compile(rf"{_MODULE.pattern}:{_MODULE.pattern}")
 
@@ -28,6 +31,7 @@ def export(
     directory: str | os.PathLike[str],
     *,
     optimizer: bool = True,
+    architecture: str | None = None,
     imports: Sequence[str] = (),
     safe_mode: bool = True,
 ) -> Replaced:
@@ -35,8 +39,11 @@ def export(
 
     Args:
         source: a `.keras` or `.h5` file, or `package.module:factory`, where `factory` is a
-            model or a function without arguments that returns one.
+            model or a function without arguments that returns one. A `.weights.h5` file, which
+            holds no model, takes one from `architecture`.
         directory: the model directory to write.
+        architecture: for a `.weights.h5` file, the model whose weights it holds: another
+            MODEL. By default what stands in `directory`.
         optimizer: also write the optimizer's variables.
         imports: modules to import first, which register custom classes.
         safe_mode: refuse to load what can run code from the file.
@@ -49,11 +56,51 @@ def export(
     factory = _FACTORY.fullmatch(source) is not None and what_stands_at(source) == "nothing"
     if not (factory or is_saved_file(source)):
         raise OperandError(_no_source(source))
+    weights = source.endswith(WEIGHTS) and not factory
+    if architecture is not None and not weights:
+        raise OperandError(f"{source} holds a model, and takes no architecture from another one")
     import_modules(imports)
+    if weights:
+        return _with_weights(
+            source, directory, architecture, optimizer=optimizer, safe_mode=safe_mode
+        )
     if factory:
         return save(_made_by(source), directory, optimizer=optimizer)
     with opened_file(source, optimizer=optimizer, safe_mode=safe_mode) as found:
         return replace(Path(directory), writer.files(found.model, found.contents))
+
+
+def _with_weights(
+    source: str,
+    directory: str | os.PathLike[str],
+    architecture: str | None,
+    *,
+    optimizer: bool,
+    safe_mode: bool,
+) -> Replaced:
+    from kvcs.keras_files import weights_file
+
+    if architecture is None and what_stands_at(directory) == "nothing":
+        raise OperandError(
+            f"{source} holds weights and no model: name the model they are of with "
+            "--architecture MODEL"
+        )
+    model = os.fspath(directory) if architecture is None else architecture
+    try:
+        with (
+            opened_model(model) as stored,
+            weights_file.opened(
+                source, stored.model, stored.contents, optimizer=optimizer
+            ) as found,
+        ):
+            return replace(Path(directory), writer.files(found.model, found.contents))
+    except NeedsKerasError as error:
+        start_keras_for(source, error)
+        from kvcs.keras_io.files import load_weights
+
+        live = load(model, safe_mode=safe_mode)
+        load_weights(live, source)
+        return save(live, directory, optimizer=optimizer)
 
 
 def _no_source(source: str) -> str:

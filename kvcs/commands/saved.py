@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any, Protocol
 
+from kvcs.commands.operand import is_saved_file, opened
 from kvcs.commands.quiet import quiet_start
 from kvcs.errors import RestoreError
 from kvcs.keras_files import NeedsKerasError
@@ -53,6 +55,31 @@ def opened_file(
             model = load_file(path, custom_objects=custom_objects, safe_mode=safe_mode)
             found = capture(model, optimizer=optimizer)
         yield found
+
+
+@contextmanager
+def opened_model(operand: str) -> Iterator[Described]:
+    """Open a model directory, a revision or a file that Keras saved, without Keras.
+
+    Raises:
+        NeedsKerasError: Keras alone can tell what is in the file.
+        KvcsError: there is no such model, or it is damaged.
+    """
+    if is_saved_file(operand):
+        from kvcs.keras_files import reading
+
+        with reading.opened(operand) as found:
+            yield found
+        return
+    with opened(operand) as stored:
+        model = stored.model()
+        yield _Stored(model, stored.contents(model))
+
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    model: StoredModel
+    contents: Mapping[str, Callable[[], Array | bytes]]
 
 
 def start_keras_for(what: str, reason: NeedsKerasError) -> None:

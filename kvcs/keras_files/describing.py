@@ -10,7 +10,7 @@ from kvcs.keras_files import NeedsKerasError
 from kvcs.keras_files.graph import Graph, Outputs, of_input, sequence
 from kvcs.keras_files.hdf5 import Arrays
 from kvcs.keras_files.optimizer import slots
-from kvcs.keras_files.place import Place, settle, surveyed
+from kvcs.keras_files.place import Place, surveyed
 from kvcs.keras_files.values import plain
 from kvcs.keras_files.weights import Part, parts, tensors
 from kvcs.names import segment
@@ -57,7 +57,6 @@ def described(
         NeedsKerasError: something in it is not known for certain.
     """
     root = surveyed(config)
-    settle(root)
     work = _Description(arrays, dict(assets))
     training = work.training(config.get("compile_config"))
     spec, _ = work.model(root)
@@ -107,7 +106,7 @@ class _Description:
                 layers[member.name], yields[member.name] = self.model(member)
             if member.live_name != member.name:
                 self.live_names[member.path] = member.live_name
-        calls, inputs, outputs, out = _connections(place, yields)
+        calls, inputs, outputs, out = connections(place, yields)
         own = self._own(place)
         spec = ModelSpec(
             **{name: getattr(own, name) for name in LayerSpec.__dataclass_fields__},
@@ -214,10 +213,15 @@ def _frozen(found: list[Part]) -> tuple[str, ...]:
     return tuple(sorted([*frozen, *inside]))
 
 
-def _connections(
+def connections(
     place: Place, yields: Mapping[str, Outputs]
 ) -> tuple[list[tuple[Call, ...]], Value, Value, Outputs]:
-    """Return the calls of each layer, the structures of inputs and outputs, and what comes out."""
+    """Return the calls of each layer, the structures of inputs and outputs, and what comes out.
+
+    Args:
+        place: a container.
+        yields: what each container in it yields.
+    """
     if place.build == "graph":
         graph = Graph(place, yields)
         inputs = [one for one in place.members if not one.given["inbound_nodes"]]

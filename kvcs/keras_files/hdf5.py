@@ -7,7 +7,7 @@ that it understood the whole file.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, BinaryIO
 
 import h5py
@@ -26,14 +26,15 @@ MAX_DEPTH = 64
 class Arrays:
     """The datasets of an HDF5 file by path; closed with `close`."""
 
-    def __init__(self, file: BinaryIO | str, name: str, below: str = "") -> None:
-        """Open a file, or the group `below` in it, and look at all that it holds.
+    def __init__(self, file: BinaryIO | str, name: str) -> None:
+        """Open a file, and look at all that it holds.
 
         Raises:
             RestoreError: it is no HDF5 file, is damaged, or points outside of itself.
         """
         self.name = name
-        self.read_paths: set[str] = set()
+        self._described: set[str] = set()
+        self._aliases: dict[str, str] = {}
         try:
             self._file = h5py.File(file, "r")
             self.attributes = dict(self._file.attrs)
@@ -46,11 +47,16 @@ class Arrays:
         self._file.close()
 
     def __contains__(self, path: str) -> bool:
-        return path in self._datasets
+        return self._aliases.get(path, path) in self._datasets
+
+    def alias(self, paths: Mapping[str, str]) -> None:
+        """Let datasets also be found by other paths, which `paths` leads to their own."""
+        self._aliases |= paths
 
     def below(self, prefix: str) -> list[str]:
         """Return the paths of the datasets in a group and in the groups below it."""
-        return [path for path in self._datasets if path.startswith(f"{prefix}/")]
+        paths = [*self._datasets, *self._aliases]
+        return [path for path in paths if path.startswith(f"{prefix}/")]
 
     def attributes_of(self, group: str) -> dict[str, Any]:
         """Return the attributes of a group; none if it is not there."""
@@ -63,7 +69,7 @@ class Arrays:
             NeedsKerasError: there is none, or its dtype is none that Keras writes.
         """
         dataset = self._dataset(path)
-        self.read_paths.add(path)
+        self._described.add(self._aliases.get(path, path))
         return _dtype(dataset, path), tuple(dataset.shape)
 
     def reader(self, path: str) -> Callable[[], Array]:
@@ -81,13 +87,14 @@ class Arrays:
         return array.view(true_dtype("bfloat16")) if array.dtype.kind == "V" else array
 
     def _dataset(self, path: str) -> Any:
+        path = self._aliases.get(path, path)
         if path not in self._datasets:
             raise NeedsKerasError(f"{self.name} has no {path}, where Keras would save it")
         return self._datasets[path]
 
     def left_over(self) -> list[str]:
         """Return the paths that nobody asked for."""
-        return sorted(self._datasets.keys() - self.read_paths)
+        return sorted(self._datasets.keys() - self._described)
 
 
 def _dtype(dataset: Any, path: str) -> str:

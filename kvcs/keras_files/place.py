@@ -76,6 +76,7 @@ def surveyed(given: Mapping[str, Any]) -> Place:
     if root.build is None:
         raise NeedsKerasError(f"the model is a {root.cls.name}, which its class must build")
     root.name = canonical_names([(root.live_name, root.cls.name)])[0]
+    _settle(root)
     shared = [one.given["shared_object_id"] for one in places(root) if _is_shared(one)]
     if len(set(shared)) < len(shared):
         raise NeedsKerasError("two models in it share a layer")
@@ -174,10 +175,10 @@ def numbered(type_names: list[str]) -> Iterator[str]:
         yield f"{stem}_{counts[stem]}" if counts[stem] else stem
 
 
-def settle(place: Place, path: str = "", stored: str = "") -> None:
+def _settle(place: Place, path: str = "", stored: str = "") -> None:
     """Give every place below its full path, in the directory and in the file."""
     for member in place.members:
         member.path = f"{path}/{member.segment}" if path else member.segment
         if member.stored:
             member.stored = f"{stored}/{member.stored}" if stored else member.stored
-        settle(member, member.path, member.stored)
+        _settle(member, member.path, member.stored)

@@ -45,6 +45,8 @@ class LayerClass:
         holds: attributes that hold layers which stand in its config, and where they stand.
         frozen: attribute paths of what is frozen with it.
         extra: attribute paths of the parts that store more than variables.
+        built_on: what a layer that was called says it was built with: `nothing`, the
+            `input_shape`, or something else.
     """
 
     type_name: str
@@ -52,6 +54,7 @@ class LayerClass:
     holds: tuple[tuple[str, str], ...] = ()
     frozen: tuple[str, ...] = ()
     extra: tuple[str, ...] = ()
+    built_on: str = "other"
 
 
 @cache
@@ -84,6 +87,7 @@ def layer_class(name: str, config: Mapping[str, Value]) -> LayerClass:
         holds=tuple((attribute, key) for attribute, key in found.get("holds", ())),
         frozen=tuple(variant.get("frozen", ())),
         extra=tuple(found.get("extra", ())),
+        built_on=found["built_on"],
     )
 
 

@@ -16,6 +16,14 @@ from kvcs.spec import ClassRef, TensorRef, Value
 _NOT_PLAIN = ("Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer", "function")
 
 
+# Keras' own functions, which it serialises by their bare names.
+LOSSES = (
+    "binary_crossentropy", "categorical_crossentropy", "hinge", "kl_divergence",
+    "mean_absolute_error", "mean_absolute_percentage_error", "mean_squared_error",
+    "mean_squared_logarithmic_error", "poisson", "sparse_categorical_crossentropy",
+)  # fmt: skip
+
+
 def class_of(found: Mapping[str, Any]) -> ClassRef:
     """Return the class that a serialised object names.
 
@@ -39,12 +47,24 @@ def plain(value: Any) -> Value:
         if "class_name" in value and "config" in value:
             if value["class_name"] == "__keras_tensor__":  # in the graph of a wrapped model
                 return value
+            if value in map(function, LOSSES):
+                return value
             if not is_object(value):
                 raise NeedsKerasError(f"a {value['class_name']} is serialised in an unusual way")
             class_of(value)
             value = {key: item for key, item in value.items() if key != "shared_object_id"}
         return {key: plain(item) for key, item in value.items()}
     return [plain(item) for item in value] if isinstance(value, list) else value
+
+
+def function(name: str) -> dict[str, str]:
+    """Return how Keras serialises a function of its own."""
+    return {
+        "module": "builtins",
+        "class_name": "function",
+        "config": name,
+        "registered_name": "function",
+    }
 
 
 def argument(value: Any, tensor: Callable[[list[Any]], TensorRef]) -> Value:
