@@ -31,7 +31,7 @@ class Graph:
         self._containers = containers
         self._members = {member.name: member for member in place.members}
         self._names = {member.live_name: member.name for member in place.members}
-        self._seen: dict[TensorRef, SymbolicTensor] = {}
+        self._seen: dict[tuple[str, int], dict[int, SymbolicTensor]] = {}
         self._calls = {
             member.name: [self._arguments(node) for node in member.given["inbound_nodes"]]
             for member in place.members
@@ -78,7 +78,8 @@ class Graph:
             config = value["config"]
             ref = self._reference(config["keras_history"])
             tensor = SymbolicTensor(shape=_shape(config["shape"]), dtype=config["dtype"])
-            if self._seen.setdefault(ref, tensor) != tensor:
+            seen = self._seen.setdefault((ref.layer, ref.call), {})
+            if seen.setdefault(ref.output, tensor) != tensor:
                 raise NeedsKerasError(f"the tensor {ref} has two shapes")
         elif isinstance(value, dict):
             for item in value.values():
@@ -111,27 +112,24 @@ class Graph:
             for number in range(max(1, len(calls)))
         ]
         while waiting:
-            ready = [job for job in waiting if self._ready(job, known)]
-            if not ready:
+            left = [job for job in waiting if not self._try(job, known)]
+            if len(left) == len(waiting):
                 raise NeedsKerasError("its graph has a loop or a loose end")
-            for job in ready:
-                known[job] = self._yields(job, known)
-            waiting = [job for job in waiting if job not in known]
-        for ref in [*tensor_refs([self.inputs(), self.outputs()]), *self._seen]:
+            waiting = left
+        taken = [TensorRef(*job, output) for job, seen in self._seen.items() for output in seen]
+        for ref in [*tensor_refs([self.inputs(), self.outputs()]), *taken]:
             if ref.output >= len(known.get((ref.layer, ref.call), ())):
                 raise NeedsKerasError(f"nothing in its graph yields {ref}")
         return known
 
-    def _ready(self, job: tuple[str, int], known: Known) -> bool:
+    def _try(self, job: tuple[str, int], known: Known) -> bool:
         name, number = job
-        if not self._calls[name]:
-            return True
-        return all(
-            (ref.layer, ref.call) in known
-            for ref in tensor_refs(
-                [list(self._calls[name][number][0]), self._calls[name][number][1]]
-            )
-        )
+        if self._calls[name]:
+            args, kwargs = self._calls[name][number]
+            if any((ref.layer, ref.call) not in known for ref in tensor_refs([list(args), kwargs])):
+                return False
+        known[job] = self._yields(job, known)
+        return True
 
     def _yields(self, job: tuple[str, int], known: Known) -> Outputs:
         name, number = job
@@ -140,7 +138,7 @@ class Graph:
             return (of_input(member),)
         args, kwargs = self._calls[name][number]
         found = self._computed(member, args, kwargs, known)
-        seen = {ref.output: one for ref, one in self._seen.items() if (ref.layer, ref.call) == job}
+        seen = self._seen.get(job, {})
         if found is None:
             single = (
                 operations.single(member.cls.name)
