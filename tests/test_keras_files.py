@@ -47,8 +47,9 @@ THROUGH_KERAS = {
 
 
 def files(model: StoredModel, contents: writer.Contents) -> dict[str, bytes]:
-    """Lay a model out, without the random seeds and states that no file holds."""
-    found = writer.files(replace(model, state=StateSpec()), contents)
+    """Lay a model out, without what no file holds: random seeds, and names that Keras makes up."""
+    names = {key: name for key, name in model.live_names.items() if ":" not in key.split("#")[0]}
+    found = writer.files(replace(model, state=StateSpec(), live_names=names), contents)
     return {path: b"".join(bytes(part) for part in parts) for path, parts in found}
 
 

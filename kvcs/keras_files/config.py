@@ -69,6 +69,8 @@ class _Writer:
         if not layer.cls.builtin:
             raise NeedsKerasError(f"the class {layer.cls.name} is not one of Keras' own")
         config = live_config(dict(layer.config), self.inner_names.get(path, {}))
+        if isinstance(layer, ModelSpec) and layer.build == "graph":
+            config.pop("dtype", None)  # Keras has no place for it
         given = {"name": name, **plain(_json(config))}
         if isinstance(layer, ModelSpec):
             given |= self._container(layer, path)
@@ -157,7 +159,7 @@ def _json(value: Value, reference: Any = None) -> Any:
         return [_json(item, reference) for item in value]
     if isinstance(value, TensorRef) and reference is not None:
         return reference(value)
-    if value is None or isinstance(value, bool | int | float | str):
+    if value is None or type(value) in (bool, int, float, str):  # and not a scalar of NumPy
         return value
     return _tagged(value)
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
-from kvcs.keras_files import NeedsKerasError
+from kvcs.keras_files import NeedsKerasError, vocabulary
 from kvcs.keras_files.graph import Graph, Outputs, of_input, sequence
 from kvcs.keras_files.hdf5 import Arrays
 from kvcs.keras_files.optimizer import slots
 from kvcs.keras_files.place import Place, surveyed
 from kvcs.keras_files.values import plain
 from kvcs.keras_files.weights import Part, parts, tensors
-from kvcs.names import segment
 from kvcs.npy import Array
 from kvcs.renaming import canonical_config
 from kvcs.spec import (
@@ -30,7 +30,6 @@ from kvcs.spec import (
 
 Content = Callable[[], Array | bytes]
 TRAINING = "training.json"  # how live names refer to it
-VOCABULARY = "vocabulary.txt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +50,8 @@ def described(
 ) -> Described:
     """Describe a saved model, as the model would be described that Keras loads from it.
 
-    Random seeds and other state are not in a file, and so not in the description.
+    Random seeds and other state are not in a file, and so not in the description; nor are the names
+    that Keras makes up for the layers which a class builds.
 
     Raises:
         NeedsKerasError: something in it is not known for certain.
@@ -150,27 +150,23 @@ class _Description:
         return own
 
     def _assets(self, place: Place, found: list[Part]) -> dict[str, str]:
-        """Take the vocabularies of a layer; its class decides where it looks for them."""
+        """Take the vocabularies of a layer."""
         own: dict[str, str] = {}
         for part in found:
-            for key in part.what.extra:
-                inner = "" if key == "." else "_lookup_layer/"
-                for step in {"", inner}:
-                    self._vocabulary(place, part, step, own)
+            where = vocabulary.places(part)
+            texts = (
+                [self.assets.pop(path) for path in where[1] if path in self.assets] if where else []
+            )
+            if where is None or not texts:
+                continue
+            one, *others = [read() for read in texts]
+            if any(other != one for other in others):
+                raise NeedsKerasError("a layer in it has two vocabularies")
+            data = vocabulary.to_asset(one, part.config)
+            if data:
+                own[where[0]] = ""
+                self.contents[place.below(f"assets/{where[0]}")] = partial(bytes, data)
         return own
-
-    def _vocabulary(self, place: Place, part: Part, step: str, own: dict[str, str]) -> None:
-        read = self.assets.pop(f"{part.stored}/{step}{VOCABULARY}", None)
-        if read is None:
-            return
-        data = read()
-        if data.decode("utf-8", "replace").encode() != data or not _is_stable(data.decode()):
-            raise NeedsKerasError("a vocabulary in it does not come back as it was")
-        name = "/".join(filter(None, (part.key, segment(VOCABULARY))))
-        if own and self.contents[place.below(f"assets/{name}")]() != data:
-            raise NeedsKerasError("a layer in it has two vocabularies")
-        own[name] = ""
-        self.contents[place.below(f"assets/{name}")] = lambda: data
 
     def optimizer(
         self, training: Mapping[str, Value] | Missing, root: Place
@@ -200,11 +196,6 @@ class _Description:
         left = [*self.arrays.left_over(), *self.assets]
         if left:
             raise NeedsKerasError(f"it holds {left[0]}, which belongs to no layer that is known")
-
-
-def _is_stable(text: str) -> bool:
-    """Tell whether Keras, which reads a vocabulary by lines, gives the same text again."""
-    return "\n".join(text.splitlines()) == text
 
 
 def _frozen(found: list[Part]) -> tuple[str, ...]:

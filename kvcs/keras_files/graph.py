@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 from kvcs.keras_files import NeedsKerasError, operations, symbolic
 from kvcs.keras_files.place import Place
 from kvcs.keras_files.values import argument
-from kvcs.spec import Call, SymbolicTensor, TensorRef, Value, tensor_refs
+from kvcs.spec import Call, SymbolicTensor, TensorRef, Value, references
 
 Outputs: TypeAlias = tuple[SymbolicTensor, ...]
 Known: TypeAlias = dict[tuple[str, int], Outputs]
@@ -56,7 +56,7 @@ class Graph:
 
     def yields(self) -> Outputs:
         """Return what the model yields."""
-        return tuple(self._tensor(ref) for ref in tensor_refs([self.outputs()]))
+        return tuple(self._tensor(ref) for ref in _tensors([self.outputs()]))
 
     def _tensor(self, ref: TensorRef) -> SymbolicTensor:
         return self._known[ref.layer, ref.call][ref.output]
@@ -117,7 +117,7 @@ class Graph:
                 raise NeedsKerasError("its graph has a loop or a loose end")
             waiting = left
         taken = [TensorRef(*job, output) for job, seen in self._seen.items() for output in seen]
-        for ref in [*tensor_refs([self.inputs(), self.outputs()]), *taken]:
+        for ref in [*_tensors([self.inputs(), self.outputs()]), *taken]:
             if ref.output >= len(known.get((ref.layer, ref.call), ())):
                 raise NeedsKerasError(f"nothing in its graph yields {ref}")
         return known
@@ -126,7 +126,7 @@ class Graph:
         name, number = job
         if self._calls[name]:
             args, kwargs = self._calls[name][number]
-            if any((ref.layer, ref.call) not in known for ref in tensor_refs([list(args), kwargs])):
+            if any((ref.layer, ref.call) not in known for ref in _tensors([list(args), kwargs])):
                 return False
         known[job] = self._yields(job, known)
         return True
@@ -166,6 +166,10 @@ class Graph:
         flat = list(_leaves(given))
         same = [one.shape for one in flat] == [one.shape for one in member.takes]
         return self._containers[member.name] if same else None
+
+
+def _tensors(value: Value) -> list[TensorRef]:
+    return [ref for ref in references(value) if isinstance(ref, TensorRef)]
 
 
 def of_input(place: Place) -> SymbolicTensor:

@@ -17,6 +17,12 @@ from kvcs.names import canonical_names, segments, snake_case
 from kvcs.spec import MISSING, Build, ClassRef, SymbolicTensor, Value
 
 FUNCTIONAL = ClassRef("keras.src.models.functional", "Functional", "Functional")
+POLICY = {
+    "module": "keras",
+    "class_name": "DTypePolicy",
+    "config": {"name": "float32"},
+    "registered_name": None,
+}
 SEQUENTIAL = ClassRef("keras", "Sequential", None)
 
 
@@ -125,18 +131,18 @@ def build_of(cls: ClassRef) -> Build | None:
 def own_config(config: Mapping[str, Any], build: Build | None) -> dict[str, Value]:
     """Return the config of a layer without what is described on its own.
 
-    Of a model, Keras restores less than it writes: a Sequential is always trainable, and has the
-    dtype policy of the process.
+    Of a model, Keras restores less than it writes: a Sequential is always trainable, and either
+    kind has the dtype policy of the process, which is Keras' own unless somebody sets another.
     """
     if build == "graph":
-        return {"trainable": config.get("trainable", True)}
+        return {"trainable": config.get("trainable", True), "dtype": plain(POLICY)}
     own = {
         key: plain(item)
         for key, item in config.items()
         if key not in ("name", *(("layers",) if build else ()))
     }
     if build == "sequence":
-        own["trainable"] = True
+        own |= {"trainable": True, "dtype": plain(POLICY)}
     return own
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from kvcs.keras_files import NeedsKerasError
+from kvcs.keras_files import NeedsKerasError, vocabulary
 from kvcs.keras_files.optimizer import Slot, slots
 from kvcs.keras_files.place import Place, surveyed
 from kvcs.keras_files.weights import Part, parts
@@ -21,14 +21,14 @@ class Plan:
         names: the name of the layer that each group belongs to.
         arrays: datasets, with the keys of `contents`.
         tensors: the same, with their descriptions.
-        assets: files, with the keys of `contents`.
+        vocabularies: files, with the keys of `contents`.
         trained: the trained weights, in Keras' order.
     """
 
     names: dict[str, str] = field(default_factory=dict)
     arrays: dict[str, str] = field(default_factory=dict)
     tensors: dict[str, TensorSpec] = field(default_factory=dict)
-    assets: dict[str, str] = field(default_factory=dict)
+    vocabularies: dict[str, str] = field(default_factory=dict)
     trained: list[tuple[str, TensorSpec]] = field(default_factory=list)
 
 
@@ -81,7 +81,7 @@ def _plan_tensors(plan: Plan, inside: list[Part], layer: LayerSpec, path: str) -
             plan.tensors[stored] = layer.tensors[name]
             if weight.trainable if part.trainable else weight.when_frozen:
                 plan.trained.append((f"{path}/{name}", layer.tensors[name]))
-    beyond = (layer.tensors.keys() - found) | layer.tied.keys()
+    beyond = (layer.tensors.keys() - found) | layer.tied.keys() | layer.parts.keys()
     if beyond or any(layer.extra.values()):
         raise NeedsKerasError(f"{path or 'the model'} keeps more than its class does")
 
@@ -89,14 +89,10 @@ def _plan_tensors(plan: Plan, inside: list[Part], layer: LayerSpec, path: str) -
 def _plan_assets(plan: Plan, inside: list[Part], layer: LayerSpec, path: str) -> None:
     left = set(layer.assets)
     for part in inside:
-        for key in part.what.extra:
-            name = part.below("vocabulary.txt")
-            if name not in left:
-                continue
-            left.discard(name)
-            # TextVectorization saves what its lookup layer saves.
-            for inner in ("",) if key == "." else ("", "_lookup_layer/"):
-                plan.assets[f"{part.stored}/{inner}vocabulary.txt"] = f"{path}/assets/{name}"
+        where = vocabulary.places(part)
+        if where is not None and where[0] in left:
+            left.discard(where[0])
+            plan.vocabularies |= dict.fromkeys(where[1], f"{path}/assets/{where[0]}")
     if left:
         raise NeedsKerasError(f"{path or 'the model'} has assets that its class does not save")
 

@@ -12,7 +12,7 @@ from typing import IO
 import h5py
 import numpy as np
 
-from kvcs.keras_files import NeedsKerasError, tables
+from kvcs.keras_files import NeedsKerasError, tables, vocabulary
 from kvcs.keras_files.archive import ASSETS, CONFIG, METADATA, WEIGHTS
 from kvcs.keras_files.config import config_json
 from kvcs.keras_files.plan import Plan, plan_optimizer, planned
@@ -52,8 +52,9 @@ def write(stored: StoredModel, contents: Contents, path: Path) -> None:
         with tempfile.TemporaryFile(dir=path.parent) as file:
             _write_arrays(file, plan, contents)
             _copy(file, archive)
-        for name, key in plan.assets.items():
-            archive.writestr(_member(f"{ASSETS}{name}"), bytes(contents[key]()))
+        for name, key in plan.vocabularies.items():
+            text = vocabulary.to_text(bytes(contents[key]()), key)
+            archive.writestr(_member(f"{ASSETS}{name}"), text)
 
 
 def _member(name: str) -> zipfile.ZipInfo:
