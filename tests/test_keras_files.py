@@ -36,7 +36,6 @@ LAYERS = {**tables.WITH_WEIGHTS, **{k: (*v, {}) for k, v in tables.WITHOUT_WEIGH
 # What is left to Keras: custom classes, and shapes of outputs that nothing tells.
 THROUGH_KERAS = {
     "layer_shared_by_two_submodels",
-    "models_inside_layers",
     "names_alike",
     "operations_as_layers",
     "order_of_a_dict",
@@ -81,6 +80,8 @@ def test_leaves_to_keras_what_it_does_not_know(name: str, tmp_path: Path) -> Non
 @pytest.mark.parametrize("name", sorted(LAYERS))
 def test_reads_every_class_of_layers(name: str, tmp_path: Path) -> None:
     """Each in all its variants, called on its own and with a layer behind it."""
+    if not hasattr(keras.layers, name):
+        pytest.skip(f"Keras {keras.__version__} has no {name}")
     for number, settings in enumerate(tables.combinations(LAYERS[name][2])):
         arguments, shapes, _ = LAYERS[name]
         layer = tables.instance(name, {**arguments, **settings})
@@ -179,8 +180,11 @@ class Forbidden:
         if name.partition(".")[0] in ("keras", "tensorflow"):
             raise AssertionError(name)
 sys.meta_path.insert(0, Forbidden())
+from kvcs.commands.digest import digests
 from kvcs.commands.export import export
+from kvcs.commands.show import show
 export(sys.argv[1], sys.argv[2])
+show(sys.argv[1]), digests(sys.argv[1])
 """
 
 

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from kvcs.keras_files import NeedsKerasError, vocabulary
-from kvcs.keras_files.graph import Graph, Outputs, of_input, sequence
+from kvcs.keras_files.graph import Outputs, connections
 from kvcs.keras_files.hdf5 import Arrays
 from kvcs.keras_files.optimizer import slots
 from kvcs.keras_files.place import Place, surveyed
@@ -18,7 +18,6 @@ from kvcs.npy import Array
 from kvcs.renaming import canonical_config
 from kvcs.spec import (
     MISSING,
-    Call,
     LayerEntry,
     LayerSpec,
     Missing,
@@ -202,26 +201,3 @@ def _frozen(found: list[Part]) -> tuple[str, ...]:
     frozen = [part.key for part in found if part.key and not part.trainable]
     inside = [part.below(key) for part in found if not part.trainable for key in part.what.frozen]
     return tuple(sorted([*frozen, *inside]))
-
-
-def connections(
-    place: Place, yields: Mapping[str, Outputs]
-) -> tuple[list[tuple[Call, ...]], Value, Value, Outputs]:
-    """Return the calls of each layer, the structures of inputs and outputs, and what comes out.
-
-    Args:
-        place: a container.
-        yields: what each container in it yields.
-    """
-    if place.build == "graph":
-        graph = Graph(place, yields)
-        inputs = [one for one in place.members if not one.given["inbound_nodes"]]
-        place.takes = tuple(of_input(one) for one in inputs)
-        calls = [graph.calls(member.name) for member in place.members]
-        return calls, graph.inputs(), graph.outputs(), graph.yields()
-    found = sequence(place, yields)
-    place.takes = found[0] if found else ()
-    called: list[tuple[Call, ...]] = [
-        (Call(args=(), kwargs={}, outputs=one),) if one else () for one in found
-    ]
-    return called, None, None, found[-1] if found else ()

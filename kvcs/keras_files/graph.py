@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 from kvcs.keras_files import NeedsKerasError, operations, symbolic
-from kvcs.keras_files.place import Place
-from kvcs.keras_files.values import argument
+from kvcs.keras_files.place import Place, build_of, surveyed
+from kvcs.keras_files.values import argument, class_of
 from kvcs.spec import Call, SymbolicTensor, TensorRef, Value, references
 
 Outputs: TypeAlias = tuple[SymbolicTensor, ...]
@@ -160,6 +160,8 @@ class Graph:
         given = [_resolved(one, known) for one in args]
         if member.build is None:
             named = {key: _resolved(one, known) for key, one in kwargs.items()}
+            if member.cls.name == "TimeDistributed" and _is_model(member.config["layer"]):
+                return _each_step(member.config["layer"], given)
             if member.is_operation:
                 return operations.outputs(member.cls.name, member.config, given)
             return symbolic.outputs(member.cls.name, member.config, given, named)
@@ -233,3 +235,48 @@ def _leaves(value: Value) -> list[SymbolicTensor]:
         return [value]
     items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     return [leaf for item in items for leaf in _leaves(item)]
+
+
+def _is_model(given: Mapping[str, Any]) -> bool:
+    return build_of(class_of(given)) is not None
+
+
+def _each_step(given: Mapping[str, Any], args: Sequence[Value]) -> Outputs | None:
+    """Return what comes out of a model that is called on each step of a sequence."""
+    root = surveyed(given)
+    out = _yields_of(root)
+    leaves = _leaves(list(args))
+    if len(leaves) != 1 or len(out) != 1 or len(root.takes) != 1:
+        return None
+    shape, step, found = leaves[0].shape, root.takes[0].shape, out[0].shape
+    if shape is None or found is None or (shape[0], *shape[2:]) != step:
+        return None
+    return (SymbolicTensor(shape=(found[0], shape[1], *found[1:]), dtype=out[0].dtype),)
+
+
+def _yields_of(place: Place) -> Outputs:
+    yields = {one.name: _yields_of(one) for one in place.members if one.build is not None}
+    return connections(place, yields)[3]
+
+
+def connections(
+    place: Place, yields: Mapping[str, Outputs]
+) -> tuple[list[tuple[Call, ...]], Value, Value, Outputs]:
+    """Return the calls of each layer, the structures of inputs and outputs, and what comes out.
+
+    Args:
+        place: a container.
+        yields: what each container in it yields.
+    """
+    if place.build == "graph":
+        graph = Graph(place, yields)
+        inputs = [one for one in place.members if not one.given["inbound_nodes"]]
+        place.takes = tuple(of_input(one) for one in inputs)
+        calls = [graph.calls(member.name) for member in place.members]
+        return calls, graph.inputs(), graph.outputs(), graph.yields()
+    found = sequence(place, yields)
+    place.takes = found[0] if found else ()
+    called: list[tuple[Call, ...]] = [
+        (Call(args=(), kwargs={}, outputs=one),) if one else () for one in found
+    ]
+    return called, None, None, found[-1] if found else ()

@@ -15,8 +15,7 @@ import numpy as np
 from kvcs.errors import RestoreError
 from kvcs.keras_files import NeedsKerasError
 from kvcs.keras_files.archive import parsed
-from kvcs.keras_files.describing import connections
-from kvcs.keras_files.graph import Outputs
+from kvcs.keras_files.graph import Outputs, connections
 from kvcs.keras_files.hdf5 import Arrays
 from kvcs.keras_files.place import FUNCTIONAL, SEQUENTIAL, Place, surveyed
 from kvcs.keras_files.tables import layer_class

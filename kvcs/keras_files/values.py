@@ -45,8 +45,8 @@ def plain(value: Any) -> Value:
     """
     if isinstance(value, dict):
         if "class_name" in value and "config" in value:
-            if value["class_name"] == "__keras_tensor__":  # in the graph of a wrapped model
-                return value
+            if value["class_name"] == "__keras_tensor__":
+                return _in_a_graph(value)
             if value in map(function, LOSSES):
                 return value
             if not is_object(value):
@@ -55,6 +55,12 @@ def plain(value: Any) -> Value:
             value = {key: item for key, item in value.items() if key != "shared_object_id"}
         return {key: plain(item) for key, item in value.items()}
     return [plain(item) for item in value] if isinstance(value, list) else value
+
+
+def _in_a_graph(tensor: dict[str, Any]) -> Value:
+    """Return a tensor in the graph of a wrapped model: Keras has its shape as a tuple."""
+    config = tensor["config"]
+    return {**tensor, "config": {**config, "shape": tuple(config["shape"])}}
 
 
 def function(name: str) -> dict[str, str]:
