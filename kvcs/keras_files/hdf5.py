@@ -8,6 +8,7 @@ that it understood the whole file.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, BinaryIO
 
 import h5py
@@ -35,12 +36,10 @@ class Arrays:
         self.name = name
         self._described: set[str] = set()
         self._aliases: dict[str, str] = {}
-        try:
+        with _explained(name):
             self._file = h5py.File(file, "r")
             self.attributes = dict(self._file.attrs)
             self._datasets = dict(_datasets(self._file, name))
-        except (OSError, RuntimeError, KeyError, ValueError) as error:
-            raise RestoreError(f"{name} is damaged: its HDF5 cannot be read ({error})") from error
 
     def close(self) -> None:
         """Close the file."""
@@ -60,7 +59,8 @@ class Arrays:
 
     def attributes_of(self, group: str) -> dict[str, Any]:
         """Return the attributes of a group; none if it is not there."""
-        return dict(self._file[group].attrs) if group in self._file else {}
+        with _explained(self.name):
+            return dict(self._file[group].attrs) if group in self._file else {}
 
     def describe(self, path: str) -> tuple[str, tuple[int, ...]]:
         """Return dtype, by Keras' name, and shape of a dataset, and mark it as read.
@@ -70,7 +70,8 @@ class Arrays:
         """
         dataset = self._dataset(path)
         self._described.add(self._aliases.get(path, path))
-        return _dtype(dataset, path), tuple(dataset.shape)
+        with _explained(self.name):
+            return _dtype(dataset, path), tuple(dataset.shape)
 
     def reader(self, path: str) -> Callable[[], Array]:
         """Return a function that reads a dataset."""
@@ -78,12 +79,8 @@ class Arrays:
 
     def _read(self, path: str) -> Array:
         dataset = self._dataset(path)
-        try:
+        with _explained(self.name):
             array = np.asarray(dataset[()])
-        except (OSError, RuntimeError) as error:
-            raise RestoreError(
-                f"{self.name} is damaged: {path} cannot be read ({error})"
-            ) from error
         return array.view(true_dtype("bfloat16")) if array.dtype.kind == "V" else array
 
     def _dataset(self, path: str) -> Any:
@@ -95,6 +92,15 @@ class Arrays:
     def left_over(self) -> list[str]:
         """Return the paths that nobody asked for."""
         return sorted(self._datasets.keys() - self._described)
+
+
+@contextmanager
+def _explained(name: str) -> Iterator[None]:
+    """Turn what h5py says of a damaged file, which can be anything, into a sentence."""
+    try:
+        yield
+    except (OSError, RuntimeError, LookupError, TypeError, ValueError) as error:
+        raise RestoreError(f"{name} is damaged: its HDF5 cannot be read ({error})") from error
 
 
 def _dtype(dataset: Any, path: str) -> str:
