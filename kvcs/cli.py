@@ -67,6 +67,11 @@ def main(context: click.Context) -> None:
 )
 @click.option("--no-optimizer", is_flag=True, help="Leave the optimizer's variables out.")
 @click.option("--no-compile", is_flag=True, help="Leave out what the model was compiled with.")
+@click.option(
+    "--architecture",
+    metavar="MODEL",
+    help="For a .weights.h5 file, the model whose weights it holds. Default: that in DIRECTORY.",
+)
 @import_option
 @unsafe_option
 @json_option
@@ -76,6 +81,7 @@ def export(
     weights: str | None,
     no_optimizer: bool,
     no_compile: bool,
+    architecture: str | None,
     imports: tuple[str, ...],
     unsafe: bool,
     as_json: bool,
@@ -83,7 +89,8 @@ def export(
     """Write SOURCE as the model directory DIRECTORY.
 
     SOURCE is a .keras or .h5 file of Keras 3 or 2, the JSON of a model (a .json file) with its
-    weights, or package.module:factory for a function that returns a model.
+    weights, or package.module:factory for a function that returns a model; or a .weights.h5 file,
+    whose arrays take the place of those of a stored MODEL.
     """
     from kvcs.commands.export import export as run_export
 
@@ -91,6 +98,7 @@ def export(
         source,
         directory,
         optimizer=not no_optimizer,
+        architecture=architecture,
         imports=imports,
         safe_mode=not unsafe,
         compile=not no_compile,
@@ -200,7 +208,6 @@ def digest(model: str, part: str | None, as_json: bool) -> None:
     """Print the digests of MODEL: architecture, weights, state, whole."""
     from kvcs.commands.digest import digests
 
-    _start_keras_for(model)
     found = digests(model)
     if as_json:
         _print_json(asdict(found))
@@ -219,7 +226,6 @@ def show(model: str, as_json: bool) -> None:
     """Show the layers of MODEL in a table, like model.summary(), without Keras."""
     from kvcs.commands.show import show as run_show
 
-    _start_keras_for(model)
     found = run_show(model)
     if as_json:
         _print_json(asdict(found))
@@ -227,16 +233,6 @@ def show(model: str, as_json: bool) -> None:
     from kvcs.render import text
 
     _print(text.summary(found))
-
-
-def _start_keras_for(model: str) -> None:
-    """Import Keras without its notices, if it is a file that only Keras reads."""
-    from kvcs.commands.operand import is_saved_file
-
-    if is_saved_file(model):
-        from kvcs.commands.quiet import quiet_start
-
-        quiet_start()
 
 
 @main.command()

@@ -612,17 +612,25 @@ class TestInAProcessOfItsOwn:
 
     def test_without_keras_it_says_what_to_install(self) -> None:
         store(Path("model"))
-        Path("model.keras").touch()
+        inputs = keras.Input((2,))
+        keras.Model(inputs, keras.layers.Lambda(lambda x: x)(inputs)).save("model.keras")
         script = "import sys; sys.modules['keras'] = None\nfrom kvcs.cli import run\nrun()"
-        for arguments in (
-            ["checkout", "model", "-o", "out.keras"],
-            ["export", "model.keras", "out"],
-            ["digest", "model.keras"],
-        ):
+        for arguments in (["export", "model.keras", "out"], ["digest", "model.keras"]):
             done = process(*arguments, command=(sys.executable, "-c", script))
             assert done == Done(
                 2,
                 "",
-                "kvcs: a live model needs Keras and a backend, and keras is not installed: "
+                "kvcs: model.keras needs Keras, which is not installed: Lambda is a class or "
+                "function of which only Keras knows more. Install it with a backend: "
                 "pip install 'kvcs[tensorflow]' (or [jax], [torch])\n",
             )
+        done = process(
+            "checkout", "model", "-o", "out.keras", command=(sys.executable, "-c", script)
+        )
+        assert done == Done(
+            2,
+            "",
+            "kvcs: model needs Keras, which is not installed: the class keras.Functional is not "
+            "known here. Install it with a backend: pip install 'kvcs[tensorflow]' (or [jax], "
+            "[torch])\n",
+        )

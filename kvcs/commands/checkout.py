@@ -6,12 +6,14 @@ import os
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from kvcs.commands.export import import_modules
 from kvcs.commands.load import load
-from kvcs.commands.operand import is_saved_file, opened, what_stands_at
-from kvcs.commands.quiet import quiet_start
+from kvcs.commands.operand import what_stands_at
+from kvcs.commands.saved import opened_model, start_keras_for
 from kvcs.errors import OperandError, SaveError
+from kvcs.keras_files import NeedsKerasError
 
 
 def checkout(
@@ -31,8 +33,8 @@ def checkout(
 
     Raises:
         OperandError: there is no such model, or `output` does not end in `.keras`.
-        RestoreError: it cannot be built here.
-        SaveError: the file cannot be written.
+        RestoreError: Keras is needed, and cannot build it.
+        SaveError: the file cannot be written, or Keras has no way to store the model.
     """
     path = Path(output)
     if path.suffix != ".keras":
@@ -43,21 +45,34 @@ def checkout(
         raise SaveError(
             f"could not write {path}: there is no directory {path.parent}; make it first"
         )
-    if not is_saved_file(operand):
-        with opened(operand) as stored:
-            stored.model()  # says what is wrong with it before Keras starts, which takes seconds
     import_modules(imports)
-    quiet_start()
-    model = load(operand, safe_mode=safe_mode)
-    from kvcs.keras_io.words import reason
-
     try:
         # Not a name that `kvcs.workdir` takes for one of its own.
         with tempfile.TemporaryDirectory(prefix=".kvcs-checkout-", dir=path.parent) as directory:
             written = Path(directory, "model.keras")
-            model.save(written)
+            _write(operand, written, path, safe_mode=safe_mode)
             written.replace(path)
     except OSError as error:
         raise SaveError(f"could not write {path}: {error.strerror or error}") from error
+
+
+def _write(operand: str, written: Path, path: Path, *, safe_mode: bool) -> None:
+    from kvcs.keras_files import writing
+
+    try:
+        with opened_model(operand) as found:
+            writing.write(found.model, found.contents, written)
+    except NeedsKerasError as error:
+        start_keras_for(operand, error)
+        _write_through_keras(load(operand, safe_mode=safe_mode), written, path)
+
+
+def _write_through_keras(model: Any, written: Path, path: Path) -> None:
+    from kvcs.keras_io.words import reason
+
+    try:
+        model.save(written)
+    except OSError:
+        raise
     except Exception as error:  # whatever a config holds that Keras' own format does not
         raise SaveError(f"Keras cannot write the model as {path}: {reason(error)}") from error

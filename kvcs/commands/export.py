@@ -16,8 +16,11 @@ from kvcs.commands.load import load
 from kvcs.commands.operand import is_live, is_saved_file, what_stands_at
 from kvcs.commands.quiet import quiet_start, stderr_held_back
 from kvcs.commands.save import save
+from kvcs.commands.saved import opened_file
+from kvcs.commands.weights_source import WEIGHTS, export_weights
 from kvcs.errors import OperandError
-from kvcs.workdir import Replaced
+from kvcs.tree import writer
+from kvcs.workdir import Replaced, replace
 
 _MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 _FACTORY = re.compile(rf"{_MODULE.pattern}:{_MODULE.pattern}")
@@ -28,6 +31,7 @@ def export(
     directory: str | os.PathLike[str],
     *,
     optimizer: bool = True,
+    architecture: str | None = None,
     imports: Sequence[str] = (),
     safe_mode: bool = True,
     compile: bool = True,  # noqa: A002  (Keras' own word for it)
@@ -38,8 +42,11 @@ def export(
     Args:
         source: a `.keras` or `.h5` file, the JSON of a model with its `weights`, or
             `package.module:factory`, where `factory` is a model or a function without arguments
-            that returns one.
+            that returns one. A `.weights.h5` file, which holds no model, takes one from
+            `architecture`.
         directory: the model directory to write.
+        architecture: for a `.weights.h5` file, the model whose weights it holds: another
+            MODEL. By default what stands in `directory`.
         optimizer: also write the optimizer's variables.
         imports: modules to import first, which register custom classes.
         safe_mode: refuse to load what can run code from the file.
@@ -48,25 +55,30 @@ def export(
 
     Raises:
         OperandError: there is no such source.
-        RestoreError: Keras cannot load it.
+        RestoreError: it is damaged, or Keras is needed and cannot load it.
         SaveError: it cannot be written. Nothing was.
     """
     factory = _FACTORY.fullmatch(source) is not None and what_stands_at(source) == "nothing"
     described = Path(source).suffix == SUFFIX and what_stands_at(source) == "file"
     if not (factory or described or is_saved_file(source)):
         raise OperandError(_no_source(source))
+    alone = source.endswith(WEIGHTS) and not factory
     if weights is not None and not described:
         raise OperandError(f"{source} has weights of its own: --weights goes with a .json file")
+    if architecture is not None and not alone:
+        raise OperandError(f"{source} holds a model, and takes no architecture from another one")
     import_modules(imports)
+    if alone:
+        return export_weights(
+            source, directory, architecture, optimizer=optimizer, safe_mode=safe_mode
+        )
     if factory:
-        model = _made_by(source)
-    elif described:
+        return save(_made_by(source), directory, optimizer=optimizer)
+    if described:
         quiet_start()
-        model = model_of_json(source, weights)
-    else:
-        quiet_start()
-        model = load(source, safe_mode=safe_mode, compile=compile)
-    return save(model, directory, optimizer=optimizer)
+        return save(model_of_json(source, weights), directory, optimizer=optimizer)
+    with opened_file(source, optimizer=optimizer, safe_mode=safe_mode, compile=compile) as found:
+        return replace(Path(directory), writer.files(found.model, found.contents))
 
 
 def _no_source(source: str) -> str:

@@ -133,21 +133,24 @@ def described(operand: Model, custom_objects: Mapping[str, Any] | None = None) -
     Raises:
         KvcsError: there is no such model, or it cannot be described.
     """
-    live: Any = operand
     if is_saved_file(operand):
-        from kvcs.commands.load import load
+        from kvcs.commands.saved import opened_file
 
-        live = load(operand, custom_objects=custom_objects)
-    if not is_live(live):
+        with opened_file(os.fspath(operand), custom_objects=custom_objects) as found:
+            yield Stored(str(operand), _json_files(found.model, found.contents))
+    elif is_live(operand):
+        from kvcs.keras_io.capture import capture
+
+        captured = capture(operand)
+        yield Stored("the live model", _json_files(captured.model, captured.contents))
+    else:
         with opened(operand) as stored:
             yield stored
-        return
-    from kvcs.keras_io.capture import capture
 
-    name = str(operand) if is_saved_file(operand) else "the live model"
-    captured = capture(live)
-    files = writer.files(captured.model, captured.contents)
-    yield Stored(name, {path: bytes(parts[0]) for path, parts in files if path.endswith(".json")})
+
+def _json_files(model: StoredModel, contents: writer.Contents) -> dict[str, bytes]:
+    files = writer.files(model, contents)
+    return {path: bytes(parts[0]) for path, parts in files if path.endswith(".json")}
 
 
 def models_below(top: Path) -> list[Path]:

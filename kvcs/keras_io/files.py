@@ -60,3 +60,15 @@ def load_file(
                 "import its module first (--import MODULE on the command line)"
             ) from error
         raise RestoreError(f"Keras cannot load {path}: {reason(error)}") from error
+
+
+def load_weights(model: Any, path: str) -> None:
+    """Give a live model the weights in a `.weights.h5` file.
+
+    Raises:
+        RestoreError: they are not those of the model, or the file is damaged.
+    """
+    try:
+        model.load_weights(path)
+    except Exception as error:  # a damaged file can make Keras and h5py say anything
+        raise RestoreError(f"Keras cannot load the weights in {path}: {reason(error)}") from error
