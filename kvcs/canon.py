@@ -198,7 +198,7 @@ def encode(value: Value) -> Any:
 
 def encode_schema(config: dict[str, Value]) -> dict[str, Any]:
     """Return a dict as JSON whose keys are a schema's or a constructor's: order means nothing."""
-    if any(not isinstance(key, str) or key.startswith("$") for key in config):
+    if not all(map(_is_plain, config)):
         encoded = _pairs(config)
         return {"$dict": sorted(encoded, key=lambda pair: dumps(pair[0]))}
     return {key: encode(item) for key, item in config.items()}
@@ -211,11 +211,14 @@ def _encode_dict(value: dict[Any, Value]) -> Any:
         encoded["config"] = encode_schema(config) if isinstance(config, dict) else encode(config)
         return encoded
     keys = list(value)
-    if all(isinstance(key, str) and not key.startswith("$") for key in keys) and keys == sorted(
-        keys
-    ):
+    if all(map(_is_plain, keys)) and keys == sorted(keys):
         return {key: encode(item) for key, item in value.items()}
     return {"$dict": _pairs(value)}
+
+
+def _is_plain(key: Any) -> bool:
+    """Tell a key that JSON has, and that is no tag."""
+    return isinstance(key, str) and not isinstance(key, np.generic) and not key.startswith("$")
 
 
 def _pairs(value: dict[Any, Value]) -> list[Any]:

@@ -271,8 +271,9 @@ class Reader:
 
     def architecture(self, place: str) -> dict[str, Any]:
         layer, below = self.layers[place], f"{place}/" if place else ""
-        found = {"class": [layer[key] for key in ("module", "class_name", "registered_name")]}
-        found |= {key: untupled(layer[key]) for key in ("config", "build_config") if key in layer}
+        found = part(layer)
+        if "parts" in layer:
+            found["parts"] = {key: part(inside) for key, inside in layer["parts"].items()}
         if "build" not in layer:
             return found
         entries = []
@@ -282,6 +283,11 @@ class Reader:
             entries.append([entry["name"], calls, what])
         whole = {key: untupled(layer.get(key)) for key in ("build", "inputs", "outputs")}
         return {**found, **whole, "layers": entries}
+
+
+def part(layer: dict[str, Any]) -> dict[str, Any]:
+    found = {"class": [layer[key] for key in ("module", "class_name", "registered_name")]}
+    return found | {key: untupled(layer[key]) for key in ("config", "build_config") if key in layer}
 
 
 def brief(tensors: dict[str, Any]) -> dict[str, Any]:

@@ -355,7 +355,6 @@ def test_a_model_of_another_keras_is_loaded_with_a_warning(tmp_path: Path) -> No
     kvcs.load(tmp_path / "model", custom_objects={"Stack": models.Stack})  # without one
 
 
-@pytest.mark.xfail(strict=True, reason="the module of a custom class is compared")
 def test_a_custom_class_may_move_to_another_module(tmp_path: Path) -> None:
     """As from the script that trained the model to the package that serves it."""
     kvcs.save(models.built("subclassed_with_lists"), tmp_path / "model")

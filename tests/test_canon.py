@@ -132,7 +132,6 @@ def test_a_scalar_of_every_dtype_comes_back(dtype: str) -> None:
     assert_same(found, one)
 
 
-@pytest.mark.xfail(strict=True, reason="written as a text of Python")
 def test_a_text_of_numpy_as_a_key_comes_back() -> None:
     (key,) = canon.decode(canon.loads(canon.dumps(canon.encode({np.str_("a"): 1}))))
     assert type(key) is np.str_

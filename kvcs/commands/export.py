@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from kvcs.commands.json_source import SUFFIX, model_of_json
-from kvcs.commands.load import load
 from kvcs.commands.operand import is_live, is_saved_file, what_stands_at
 from kvcs.commands.quiet import quiet_start, stderr_held_back
 from kvcs.commands.save import save

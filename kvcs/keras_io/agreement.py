@@ -84,7 +84,8 @@ def _differences(
 
 
 def _layer(one: LayerSpec, other: LayerSpec, exact: bool) -> Iterator[str]:
-    if one.cls.name != other.cls.name or (exact and one.cls != other.cls):
+    # A custom class may have moved to another module.
+    if one.cls.name != other.cls.name or (exact and one.cls.builtin and one.cls != other.cls):
         yield f"its class is {_word(other.cls.name)}, stored is {_word(one.cls.name)}"
     yield from _settings(one.config, other.config, "", exact)
     for key, part in one.parts.items():

@@ -192,7 +192,8 @@ def _build(live: Any, config: Value) -> None:
         return
     with warnings.catch_warnings():
         # Keras warns of layers inside that are not built; that is seen to.
-        warnings.filterwarnings("ignore", r"`build\(\)` was called on layer")
+        for message in (r"`build\(\)` was called on layer", r".* had a build config, but"):
+            warnings.filterwarnings("ignore", message)
         live.build_from_config(_shapes(revive(config, keras_form=False)))
     live.built = True
 

@@ -29,6 +29,7 @@ from kvcs.keras_io.survey import (
     survey,
     to_numpy,
     weight_paths,
+    weights,
 )
 from kvcs.keras_io.training import described_training
 from kvcs.keras_io.words import reason
@@ -37,7 +38,6 @@ from kvcs.npy import STORED, Array
 from kvcs.renaming import canonical_config
 from kvcs.spec import (
     MISSING,
-    ClassRef,
     LayerEntry,
     LayerSpec,
     Missing,
@@ -82,7 +82,7 @@ def capture(model: Any, *, optimizer: bool = True) -> Captured:
     root = survey(model)
     work = _Capture(weight_paths(root))
     spec = work.model(root)
-    training, names = described_training(model, work.weights)
+    training, names = described_training(model, weights(root))
     work.live_names |= names
     if model.name != root.name:
         work.live_names["."] = model.name
@@ -180,12 +180,12 @@ class _Capture:
             tied=place.tied,
             extra=extra,
             frozen=_frozen(place, described),
-            parts=self._parts(place, cls),
+            parts=self._parts(place),
             assets=self._assets(place),
         )
 
-    def _parts(self, place: Place, cls: ClassRef) -> dict[str, PartSpec]:
-        """Describe the sub-layers of a custom layer, and note their automatic names.
+    def _parts(self, place: Place) -> dict[str, PartSpec]:
+        """Describe the sub-layers of custom layers, and note the automatic names of all.
 
         Keras' own layers build theirs from their config alone.
         """
@@ -193,9 +193,12 @@ class _Capture:
         for key, part in inside.items():
             if is_automatic(part.name, class_name(part)):
                 self.live_names[f"{place.path}:{key}"] = part.name
-        if cls.builtin:
-            return {}
-        return {key: _part(part) for key, part in sorted(inside.items())}
+        custom = [key for key, part in place.parts.items() if not class_of(part).builtin]
+        return {
+            key: _part(part)
+            for key, part in sorted(inside.items())
+            if any(around in custom for around in _enclosing(key))
+        }
 
     def _tensor(self, path: str, file: str, variable: Any) -> TensorSpec:
         dtype = keras.backend.standardize_dtype(variable.dtype)

@@ -81,7 +81,9 @@ def portable(value: Any, *, exact: bool) -> Value:
 def _plain(value: Any) -> Value:
     if isinstance(value, bool):
         return value
-    for kind in (int, float, str):  # without subclasses such as enums with a str base
+    if isinstance(value, str):
+        return str.__str__(value)  # of an enum with a str base, its value
+    for kind in (int, float):
         if isinstance(value, kind):
             return kind(value)
     return value
@@ -160,8 +162,11 @@ def _without_source(code: types.CodeType) -> types.CodeType:
 def _portable_scalar(value: np.generic[Any], *, exact: bool) -> Value:
     if isinstance(value, np.bytes_):
         return bytes(value)
+    plain = value.item()
+    if isinstance(plain, np.generic):
+        raise TypeError(f"a NumPy scalar of dtype {value.dtype}, which Python has no number for")
     if not exact:
-        return portable(value.item(), exact=exact)
+        return portable(plain, exact=exact)
     dtype_name(value.dtype)  # raises for dates
     return value
 

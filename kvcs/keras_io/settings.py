@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import Any
 
 import keras
+from keras.src.backend import Variable
 
 from kvcs.canon import same
 from kvcs.keras_io.config import built_config
@@ -18,9 +19,11 @@ from kvcs.keras_io.serial import class_of, revive
 from kvcs.keras_io.survey import Place, places
 from kvcs.spec import ClassRef, LayerSpec, Value
 
+PLAIN = (bool, int, float, str, type(None))
+
 
 def put_back_policies(root: Place, described: Mapping[str, LayerSpec]) -> None:
-    """Assign the stored dtype policies, before the layers make variables by them.
+    """Assign the stored dtype policies, regularizers and the like, before there are variables.
 
     Args:
         root: what a class constructed, the layer itself and all that is in it.
@@ -30,6 +33,18 @@ def put_back_policies(root: Place, described: Mapping[str, LayerSpec]) -> None:
         for key, _, new in _differences(layer, cls, config):
             if key == "dtype":
                 _set_policy(layer, keras.dtype_policies.get(revive(new, keras_form=True)))
+            elif key.endswith(("_regularizer", "_constraint")) and hasattr(layer, key):
+                _regularize(layer, key, revive(new, keras_form=True))
+
+
+def _regularize(layer: Any, key: str, described: Any) -> None:
+    """Give a layer a regularizer or constraint, and the variable that has it already."""
+    found = described and keras.saving.deserialize_keras_object(described)
+    setattr(layer, key, found)
+    name, _, kind = key.rpartition("_")
+    variable = getattr(layer, name, None)
+    if isinstance(variable, Variable):
+        setattr(variable, kind, found)
 
 
 def _set_policy(layer: Any, policy: Any) -> None:
@@ -82,7 +97,7 @@ def _class_built(
 def _differences(
     layer: Any, cls: ClassRef, config: Mapping[str, Value]
 ) -> list[tuple[str, Value, Value]]:
-    if class_of(layer) != cls:
+    if class_of(layer).name != cls.name:
         return []
     live = built_config(layer, cls)
     return [
@@ -97,5 +112,5 @@ def _assign(layer: Any, key: str, old: Value, new: Value) -> None:
     held = getattr(layer, key, None)
     if callable(held) and isinstance(new, str) and "activation" in key:
         setattr(layer, key, keras.activations.get(new))
-    elif isinstance(held, bool | int | float | str | type(None)) and same(held, old):
+    elif all(isinstance(value, PLAIN) for value in (held, new)) and same(held, old):
         setattr(layer, key, new)

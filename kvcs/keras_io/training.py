@@ -26,13 +26,13 @@ EXCLUDED = "exclude_from_weight_decay"
 
 
 def described_training(
-    model: Any, paths: Mapping[int, str]
+    model: Any, live: Mapping[str, Any]
 ) -> tuple[dict[str, Value] | Missing, dict[str, str]]:
     """Describe what `compile()` was given, with the live names in it.
 
     Args:
         model: a live model.
-        paths: the path of every weight, by the identity of its variable.
+        live: every weight by its path.
 
     Raises:
         SaveError: it cannot be stored.
@@ -42,7 +42,7 @@ def described_training(
     try:
         config = _compile_config(model)
         described = portable(config, exact=False)
-        _describe_excluded(model.optimizer, described.get("optimizer"), paths)
+        _describe_excluded(model.optimizer, described.get("optimizer"), live)
     except (TypeError, ValueError, NotImplementedError) as error:
         raise SaveError(
             f"what compile() was given cannot be saved: {reason(error)}; "
@@ -87,14 +87,31 @@ def _wants_scaling(model: Any) -> bool:
     return bool(model.dtype_policy.name == "mixed_float16")
 
 
-def _describe_excluded(optimizer: Any, described: Value, paths: Mapping[int, str]) -> None:
+def _describe_excluded(optimizer: Any, described: Value, live: Mapping[str, Any]) -> None:
+    optimizer = _inner(optimizer)
     keys = getattr(optimizer, "_exclude_from_weight_decay", None) or set()
     pattern = getattr(optimizer, "_exclude_from_weight_decay_pattern", None)
     if isinstance(described, dict) and (keys or pattern):
-        described["config"][EXCLUDED] = {
+        _inner_config(described)[EXCLUDED] = {
             "names": sorted(pattern.pattern.split("|")) if pattern else [],
-            "weights": sorted(paths[key] for key in keys if key in paths),
+            "weights": sorted(
+                path for path, one in live.items() if optimizer._var_key(one) in keys
+            ),
         }
+
+
+def _inner(optimizer: Any) -> Any:
+    """Return the optimizer that a LossScaleOptimizer scales for, which decays the weights."""
+    while isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        optimizer = optimizer.inner_optimizer
+    return optimizer
+
+
+def _inner_config(described: dict[str, Any]) -> dict[str, Any]:
+    config: dict[str, Any] = described["config"]
+    while "inner_optimizer" in config:
+        config = config["inner_optimizer"]["config"]
+    return config
 
 
 def compile_as_it_was(model: Any, root: Place, stored: StoredModel) -> None:
@@ -133,15 +150,16 @@ def _accepted(method: Any, given: dict[str, Any]) -> dict[str, Any]:
 
 def _take_excluded(config: dict[str, Any]) -> Any:
     optimizer = config.get("optimizer")
-    inside = optimizer.get("config") if isinstance(optimizer, dict) else None
-    return inside.pop(EXCLUDED, None) if isinstance(inside, dict) else None
+    if not isinstance(optimizer, dict) or not isinstance(optimizer.get("config"), dict):
+        return None
+    return _inner_config(optimizer).pop(EXCLUDED, None)
 
 
 def _exclude(optimizer: Any, excluded: dict[str, Any], live: Mapping[str, Any]) -> None:
     gone = [path for path in excluded["weights"] if path not in live]
     if gone:
         raise RestoreError(f"{gone[0]}, excluded from weight decay, is no weight of the model")
-    optimizer.exclude_from_weight_decay(
+    _inner(optimizer).exclude_from_weight_decay(
         [live[path] for path in excluded["weights"]], excluded["names"]
     )
 

@@ -8,7 +8,16 @@ from typing import Any
 
 from kvcs import canon
 from kvcs.checksum import PREFIX, sha256
-from kvcs.spec import MISSING, LayerEntry, LayerSpec, ModelSpec, StoredModel, TensorSpec, walk
+from kvcs.spec import (
+    MISSING,
+    LayerEntry,
+    LayerSpec,
+    ModelSpec,
+    PartSpec,
+    StoredModel,
+    TensorSpec,
+    walk,
+)
 from kvcs.tree import schema
 
 
@@ -66,17 +75,24 @@ def _flags(layer: LayerSpec) -> Any:
 
 
 def _architecture(layer: LayerSpec) -> Any:
-    found: dict[str, Any] = {
-        "class": [layer.cls.module, layer.cls.name, layer.cls.registered_name],
-        "config": _as_lists(canon.encode_schema(dict(layer.config))),
-    }
-    if layer.build_config is not MISSING:
-        found["build_config"] = _as_lists(canon.encode(layer.build_config))
+    found = _part(layer)
+    if layer.parts:
+        found["parts"] = {key: _part(part) for key, part in layer.parts.items()}
     if isinstance(layer, ModelSpec):
         found["build"] = layer.build
         found["layers"] = [_place(entry) for entry in layer.layers]
         found["inputs"] = _as_lists(canon.encode(layer.inputs))
         found["outputs"] = _as_lists(canon.encode(layer.outputs))
+    return found
+
+
+def _part(part: PartSpec | LayerSpec) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "class": [part.cls.module, part.cls.name, part.cls.registered_name],
+        "config": _as_lists(canon.encode_schema(dict(part.config))),
+    }
+    if part.build_config is not MISSING:
+        found["build_config"] = _as_lists(canon.encode(part.build_config))
     return found
 
 
