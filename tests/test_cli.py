@@ -456,7 +456,8 @@ class TestBadModel:
 
     def test_a_newer_format(self, command: str) -> None:
         manifest = Path("models/mnist", MANIFEST)
-        manifest.write_bytes(manifest.read_bytes().replace(b'"format": 1', b'"format": 2'))
+        newer = b'"format": 2,\n  "future": true'
+        manifest.write_bytes(manifest.read_bytes().replace(b'"format": 1', newer))
         assert refused(command, "models/mnist") == (
             "models/mnist: the model is stored in format 2, this kvcs reads format 1; upgrade kvcs"
         )

@@ -35,13 +35,23 @@ LAYERS = {**tables.WITH_WEIGHTS, **{k: (*v, {}) for k, v in tables.WITHOUT_WEIGH
 
 # What is left to Keras: custom classes, and shapes of outputs that nothing tells.
 THROUGH_KERAS = {
+    "functional_with_a_layer_beside",
+    "functional_with_an_argument",
+    "functions_as_arguments",
+    "layer_given_to_another",
     "layer_shared_by_two_submodels",
+    "layers_built_by_the_first_call",
     "names_alike",
+    "numpy_scalars_as_arguments",
     "operations_as_layers",
     "order_of_a_dict",
+    "policies_of_containers",
+    "settings_changed_since",
     "subclassed_with_lists",
     "subclassed_with_models",
+    "subclassed_with_unbuilt_layers",
     "transformer",
+    "weights_as_arguments",
 }
 
 

@@ -44,8 +44,7 @@ def config_of(arrays: Arrays, path: str) -> dict[str, Any]:
     given = arrays.attributes.get("model_config")
     if given is None:
         raise RestoreError(
-            f"{path} holds weights and no model: name the model they are of with "
-            "--architecture MODEL"
+            f"{path} holds weights alone: export the JSON of its model with --weights {path}"
         )
     config = _modern(parsed(_text(given), f"model_config in {path}"))
     root = surveyed(config)

@@ -12,6 +12,7 @@ from typing import IO
 import h5py
 import numpy as np
 
+from kvcs.errors import SaveError
 from kvcs.keras_files import NeedsKerasError, tables, vocabulary
 from kvcs.keras_files.archive import ASSETS, CONFIG, METADATA, WEIGHTS
 from kvcs.keras_files.config import config_json
@@ -44,6 +45,7 @@ def write(stored: StoredModel, contents: Contents, path: Path) -> None:
     config = config_json(stored)
     plan = planned(stored, config)
     if stored.optimizer is not MISSING and stored.training is not MISSING:
+        _check_policy(stored)
         plan_optimizer(plan, stored, stored.optimizer, config)
     metadata = {"keras_version": version, "date_saved": DATE_SAVED}
     with zipfile.ZipFile(path, "w") as archive:
@@ -55,6 +57,16 @@ def write(stored: StoredModel, contents: Contents, path: Path) -> None:
         for name, key in plan.vocabularies.items():
             text = vocabulary.to_text(bytes(contents[key]()), key)
             archive.writestr(_member(f"{ASSETS}{name}"), text)
+
+
+def _check_policy(stored: StoredModel) -> None:
+    policy = stored.model.config.get("dtype")
+    name = policy.get("config", {}).get("name") if isinstance(policy, dict) else policy
+    if stored.model.build != "class" and name == "mixed_float16":
+        raise SaveError(
+            "a .keras file does not hold the dtype policy of the model itself, and Keras would not "
+            "take the variables of an optimizer that scales the loss: save it without its optimizer"
+        )
 
 
 def _member(name: str) -> zipfile.ZipInfo:
