@@ -21,6 +21,9 @@ from kvcs.spec import ClassRef, LayerSpec, Value
 
 PLAIN = (bool, int, float, str, type(None))
 
+# Settings that are objects, kept in an attribute of the same name.
+_OBJECTS = ("_regularizer", "_constraint", "quantization_config")
+
 
 def put_back_policies(root: Place, described: Mapping[str, LayerSpec]) -> None:
     """Assign the stored dtype policies, regularizers and the like, before there are variables.
@@ -33,12 +36,12 @@ def put_back_policies(root: Place, described: Mapping[str, LayerSpec]) -> None:
         for key, _, new in _differences(layer, cls, config):
             if key == "dtype":
                 _set_policy(layer, keras.dtype_policies.get(revive(new, keras_form=True)))
-            elif key.endswith(("_regularizer", "_constraint")) and hasattr(layer, key):
-                _regularize(layer, key, revive(new, keras_form=True))
+            elif key.endswith(_OBJECTS) and hasattr(layer, key):
+                _set_object(layer, key, revive(new, keras_form=True))
 
 
-def _regularize(layer: Any, key: str, described: Any) -> None:
-    """Give a layer a regularizer or constraint, and the variable that has it already."""
+def _set_object(layer: Any, key: str, described: Any) -> None:
+    """Give a layer a regularizer or the like, and the variable that has it already."""
     found = described and keras.saving.deserialize_keras_object(described)
     setattr(layer, key, found)
     name, _, kind = key.rpartition("_")
