@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import numbers
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -104,6 +105,8 @@ def _trailers(metrics: Mapping[str, float]) -> list[tuple[str, str]]:
     for name, value in metrics.items():
         if not name or "=" in name or not name.isprintable() or name != name.strip():
             raise OperandError(f"{name!r} cannot be the name of a metric")
+        if not isinstance(value, numbers.Real):  # NumPy's scalars are
+            raise OperandError(f"metric {name} is {value!r}: give a number")
         if not math.isfinite(value):
             raise OperandError(
                 f"metric {name} is {float(value)}: give a finite number, or leave it out"

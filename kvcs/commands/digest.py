@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from kvcs.commands.operand import Model, described
+from kvcs.errors import OperandError
 from kvcs.tree.digests import Digests
 from kvcs.tree.digests import digests as digests_of
 
@@ -26,7 +27,12 @@ def digest(
 
     Returns:
         `sha256:` and 64 hexadecimal digits.
+
+    Raises:
+        OperandError: there is no such model, or no such part.
     """
+    if part not in get_args(Part):
+        raise OperandError(f"no digest is called {part!r}: there are {', '.join(get_args(Part))}")
     return str(asdict(digests(operand, custom_objects=custom_objects))[part])
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -157,12 +157,24 @@ def models_below(top: Path) -> list[Path]:
     """Find every model directory at or below a directory; nested models belong to theirs."""
     found = []
     for directory, below, files in os.walk(top):
-        if MANIFEST in files and LAYER not in files and is_manifest_file(Path(directory, MANIFEST)):
+        if LAYER not in files and is_model(Path(directory), files):
             found.append(Path(directory))
             below.clear()
         else:
             below[:] = sorted(name for name in below if not name.startswith("."))
     return sorted(found)
+
+
+def is_model(directory: Path, files: Sequence[str]) -> bool:
+    """Tell a model directory, even one that lost its manifest, by what stands in it."""
+    if MANIFEST in files:
+        return is_manifest_file(Path(directory, MANIFEST))
+    return has_layers(directory)
+
+
+def has_layers(directory: Path) -> bool:
+    """Tell whether a directory holds layers, as the directory of a model does."""
+    return any(any(directory.glob(f"layers/*/{name}")) for name in (LAYER, MANIFEST))
 
 
 def is_manifest_file(path: Path) -> bool:

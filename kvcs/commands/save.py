@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from kvcs.errors import SaveError
 from kvcs.tree import writer
 from kvcs.workdir import Replaced, replace
 
@@ -28,5 +29,7 @@ def save(model: Any, path: str | os.PathLike[str], *, optimizer: bool = True) ->
     """
     from kvcs.keras_io.capture import capture
 
+    if not os.fspath(path) or "\0" in os.fspath(path):
+        raise SaveError(f"expected the path of a directory, got {os.fspath(path)!r}")
     captured = capture(model, optimizer=optimizer)
     return replace(Path(path), writer.files(captured.model, captured.contents))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
-from kvcs.commands.operand import Model, opened
-from kvcs.errors import DamageError
+from kvcs.commands.operand import Model, has_layers, opened
+from kvcs.errors import DamageError, NotAModelError
 from kvcs.tree.reader import Problem
 from kvcs.tree.verify import Report
 from kvcs.tree.verify import verify as verify_files
+from kvcs.tree.writer import MANIFEST
 
 
 def verify(operand: Model) -> Report:
@@ -26,6 +28,11 @@ def verify(operand: Model) -> Report:
     try:
         with opened(operand) as stored:
             return verify_files(stored.files, stored.name)
+    except NotAModelError:
+        if not has_layers(Path(os.fspath(operand))):
+            raise
+        problem = Problem(kind="missing", path=MANIFEST, layer="", message="missing")
+        return Report(name=os.fspath(operand), files=0, problems=(problem,))
     except DamageError as error:  # something in it is no file, such as a symbolic link
         problem = Problem(kind="invalid", path=".", layer="", message=str(error))
         return Report(name=os.fspath(operand), files=0, problems=(problem,))

@@ -34,6 +34,9 @@ from kvcs.spec import (
     walk,
 )
 
+# What Keras and kvcs add to every config.
+ADDED = ("name", "trainable", "dtype", "autocast")
+
 
 class Builder:
     """The building of one model; remembers each layer it built by path, so as to share it."""
@@ -97,11 +100,11 @@ class Builder:
         own_from_config = not _has_default_from_config(cls)
         config = revive(self._config(layer, path), keras_form=own_from_config)
         config = {"name": name, **(config if self.safe_mode else with_functions(config))}
-        if not own_from_config:
-            # Keras adds these to every config, whether or not the constructor takes them.
-            for argument in ("name", "trainable", "dtype"):
-                if not _accepts(cls, argument):
-                    config.pop(argument, None)
+        # Not every get_config gives these, nor does every constructor take them.
+        added = ("dtype", "autocast") if own_from_config else ADDED
+        refused = {
+            key: config.pop(key) for key in added if not _accepts(cls, key) and key in config
+        }
         description = {
             "module": layer.cls.module,
             "class_name": layer.cls.name,
@@ -109,13 +112,19 @@ class Builder:
             "registered_name": layer.cls.registered_name,
         }
         live = keras.saving.deserialize_keras_object(description, safe_mode=self.safe_mode)
+        _set_policy(live, refused)
+        for key in ("name", "autocast"):
+            if key in refused:
+                setattr(live, key, refused[key])
         if not isinstance(layer, ModelSpec) and not layer.parts:
             _build(live, layer.build_config)
             return live
         put_back_policies(survey_layer(live, path), self.described)
         _build(live, layer.build_config)
         self._build_left_over(survey_layer(live, path))
-        put_back_settings(survey_layer(live, path), self.described)
+        root = survey_layer(live, path)
+        put_back_policies(root, self.described)  # of what was made while building
+        put_back_settings(root, self.described)
         return live
 
     def _build_left_over(self, root: Place) -> None:
@@ -179,7 +188,7 @@ def _layer_class(ref: ClassRef) -> Any:
 
 
 def _set_policy(model: Any, config: Mapping[str, Any]) -> None:
-    """Give a container its own dtype policy, which no constructor of Keras takes."""
+    """Give a layer its own dtype policy, where its constructor did not take it."""
     if "dtype" in config:
         policy = keras.dtype_policies.get(config["dtype"])
         if policy != model.dtype_policy:

@@ -187,7 +187,7 @@ class _Capture:
     def _parts(self, place: Place) -> dict[str, PartSpec]:
         """Describe the sub-layers of custom layers, and note the automatic names of all.
 
-        Keras' own layers build theirs from their config alone.
+        Keras' own layers build theirs from their config, unless somebody changes them.
         """
         inside = {key: part for key, part in place.parts.items() if key and is_layer(part)}
         for key, part in inside.items():
@@ -197,7 +197,7 @@ class _Capture:
         return {
             key: _part(part)
             for key, part in sorted(inside.items())
-            if any(around in custom for around in _enclosing(key))
+            if any(around in custom for around in _enclosing(key)) or _was_changed(part)
         }
 
     def _tensor(self, path: str, file: str, variable: Any) -> TensorSpec:
@@ -253,6 +253,12 @@ class _Capture:
             if live
             else MISSING
         )
+
+
+def _was_changed(part: Any) -> bool:
+    """Tell whether a layer that another one of Keras' builds has LoRA factors or is quantised."""
+    quantised = getattr(getattr(part, "dtype_policy", None), "quantization_mode", None)
+    return bool(quantised or getattr(part, "lora_enabled", False))
 
 
 def _part(part: Any) -> PartSpec:

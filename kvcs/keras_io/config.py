@@ -20,7 +20,13 @@ def complete_config(layer: Any) -> dict[str, Any]:
         Exception: whatever the method raises, which can be that of any class.
     """
     config = settings(layer, layer.get_config())
-    return {key: _function_or(layer, key, item) for key, item in config.items()}
+    found = {key: _function_or(layer, key, item) for key, item in config.items()}
+    if isinstance(layer, keras.layers.Layer):
+        # Else it would come back with the policy of the process that loads it.
+        found.setdefault("dtype", keras.dtype_policies.serialize(layer.dtype_policy))
+        if not layer.autocast:
+            found.setdefault("autocast", False)
+    return found
 
 
 def _function_or(layer: Any, key: str, item: Any) -> Any:

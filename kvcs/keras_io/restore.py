@@ -18,6 +18,7 @@ from kvcs.keras_io.agreement import check_agreement
 from kvcs.keras_io.build import Builder
 from kvcs.keras_io.capture import capture
 from kvcs.keras_io.own import load_own
+from kvcs.keras_io.serial import give_lambdas_a_source
 from kvcs.keras_io.survey import Place, places, survey
 from kvcs.keras_io.training import compile_as_it_was, fill_optimizers
 from kvcs.keras_io.tying import tie
@@ -53,6 +54,8 @@ def restore(
             stored one; the text names the layer.
     """
     scope = keras.saving.CustomObjectScope(dict(custom_objects or {}))
+    if not safe_mode:
+        give_lambdas_a_source()
     with scope, SafeModeScope(safe_mode):
         model = Builder(stored, safe_mode=safe_mode).build()
         tie(survey(model), stored)
@@ -76,6 +79,8 @@ def _train_on(model: Any, root: Place, stored: StoredModel, contents: Contents) 
 
 def _rename(root: Place, stored: StoredModel) -> None:
     """Give the layers that a class built the names they had; graphs have theirs already."""
+    if stored.name:
+        _set_name(root.layer, stored.live_names.get(".", stored.name))
     for place in places(root):
         for member in place.members:
             if member.place is not None:

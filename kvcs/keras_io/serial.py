@@ -8,6 +8,7 @@ returned; only a class with a `from_config` of its own, which expects Keras' dic
 from __future__ import annotations
 
 import base64
+import inspect
 import linecache
 import marshal
 import types
@@ -215,7 +216,7 @@ def described(thing: Any) -> dict[str, Value]:
     found: dict[str, Value] = {
         "module": cls.module,
         "class_name": cls.name,
-        "config": portable_config(thing.get_config(), cls),
+        "config": portable_config(_whole_config(thing, cls), cls),
         "registered_name": cls.registered_name,
     }
     if hasattr(thing, "get_build_config"):
@@ -223,6 +224,46 @@ def described(thing: Any) -> dict[str, Value]:
         if build_config is not None:
             found["build_config"] = portable_build_config(build_config)
     return found
+
+
+def _whole_config(thing: Any, cls: ClassRef) -> Any:
+    """Return the config of a loss, a metric and the like, with what Keras leaves out of it.
+
+    Raises:
+        TypeError: a class of one's own does not tell what its constructor was given.
+    """
+    config = thing.get_config()
+    if isinstance(thing, keras.Operation) or not isinstance(config, Mapping):
+        return config  # of layers, Keras keeps the arguments itself
+    taken = {
+        name: parameter
+        for name, parameter in inspect.signature(type(thing)).parameters.items()
+        if parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+    }
+    if cls.builtin:
+        return {**config, **_left_out(thing, config, taken)}
+    owner = next(base for base in type(thing).__mro__ if "get_config" in vars(base))
+    missing = sorted(taken.keys() - config.keys() - {"name", "dtype"})
+    if owner.__module__.startswith("keras.") and missing:
+        raise TypeError(
+            f"{cls.name}: its constructor takes {', '.join(missing)}, and its class has no "
+            "get_config() that gives it back"
+        )
+    return config
+
+
+def _left_out(
+    thing: Any, config: Mapping[str, Any], taken: Mapping[str, inspect.Parameter]
+) -> dict[str, Any]:
+    """Return arguments such as the `delta` of `Huber`, which Keras' get_config() drops (3.15)."""
+    given = dict(getattr(thing, "_fn_kwargs", {}))
+    if isinstance(thing, keras.losses.Loss) and thing.dtype != keras.config.floatx():
+        given["dtype"] = thing.dtype
+    return {
+        name: value
+        for name, value in given.items()
+        if name in taken and name not in config and value != taken[name].default
+    }
 
 
 def portable_config(config: Any, cls: ClassRef) -> dict[str, Value]:
@@ -262,6 +303,11 @@ def revive(value: Value, *, keras_form: bool) -> Any:
     return _to_keras_form(value) if keras_form else value
 
 
+def give_lambdas_a_source() -> None:
+    """Let restored lambdas be described: Keras looks up the source then, and they have none."""
+    linecache.cache[SOURCE] = (0, None, ["lambda: 'restored by kvcs'\n"], SOURCE)
+
+
 def with_functions(value: Any) -> Any:
     """Return a config with functions in place of lambdas: most constructors make none of them.
 
@@ -269,8 +315,6 @@ def with_functions(value: Any) -> Any:
     """
     if isinstance(value, dict):
         if value.get("class_name") == "__lambda__" and "value" in value["config"]:
-            # Keras looks up the source of a lambda whenever it describes one; this has none.
-            linecache.cache[SOURCE] = (0, None, ["lambda: 'restored by kvcs'\n"], SOURCE)
             return python_utils.func_load(value["config"]["value"])
         return {key: with_functions(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -75,12 +75,23 @@ def _own_arguments(model: Any) -> dict[str, Any]:
     KerasHub, keep a second optimizer, a loss or a sampler.
     """
     known = inspect.signature(keras.Model.compile).parameters
-    taken = inspect.signature(type(model).compile).parameters
-    return {
-        name: getattr(model, name)
-        for name, parameter in taken.items()
-        if name not in known and parameter.kind not in _VARIADIC and hasattr(model, name)
-    }
+    taken = inspect.signature(model.compile).parameters
+    found = {}
+    for name, parameter in taken.items():
+        if name in known or parameter.kind in _VARIADIC:
+            continue
+        if hasattr(model, name):
+            found[name] = getattr(model, name)
+        elif parameter.default is parameter.empty and not _compiles_itself(model):
+            raise TypeError(
+                f"{type(model).__name__}.compile() takes {name!r} and keeps it under another "
+                "name: write get_compile_config() and compile_from_config()"
+            )
+    return found
+
+
+def _compiles_itself(model: Any) -> bool:
+    return type(model).compile_from_config is not keras.Model.compile_from_config
 
 
 def _wants_scaling(model: Any) -> bool:
@@ -126,7 +137,7 @@ def compile_as_it_was(model: Any, root: Place, stored: StoredModel) -> None:
     config = revive(live_config(dict(stored.training), names), keras_form=True)
     excluded = _take_excluded(config)
     try:
-        if type(model).compile_from_config is keras.Model.compile_from_config:
+        if not _compiles_itself(model):
             given = keras.saving.deserialize_keras_object(config)
             model.compile(**_accepted(type(model).compile, given))
         else:
@@ -215,7 +226,16 @@ def _trained(model: Any, paths: Mapping[int, str], slots: Mapping[str, TensorSpe
     """
     known = frozenset(paths.values())
     owners = {_owner(name, known) for name in slots}
-    return [variable for variable in model.variables if paths.get(id(variable)) in owners]
+    return [
+        variable
+        for variable in model.variables
+        if paths.get(id(variable)) in owners or _is_overwritten(variable)
+    ]
+
+
+def _is_overwritten(variable: Any) -> bool:
+    """Tell a scale of float8 training: an optimizer knows it, and has no slots for it."""
+    return bool(variable.trainable and getattr(variable, "overwrite_with_gradient", False))
 
 
 def _owner(slot: str, known: frozenset[str]) -> str:
