@@ -94,10 +94,9 @@ class TestWeights:
 
     def test_need_a_model(self, dense: keras.Model, tmp_path: Path) -> None:
         weights = str(tmp_path / "new.weights.h5")
-        sentence = "holds weights and no model: name the model they are of with --architecture"
-        with pytest.raises(OperandError, match=sentence):
+        with pytest.raises(OperandError, match="name the model they are of with --architecture"):
             export(weights, tmp_path / "other")
-        with pytest.raises(RestoreError, match=sentence), reading.opened(weights):
+        with pytest.raises(RestoreError, match="holds weights alone"), reading.opened(weights):
             pass
 
     def test_of_another_model(self, dense: keras.Model, tmp_path: Path) -> None:

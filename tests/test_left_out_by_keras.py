@@ -97,11 +97,6 @@ def test_the_policy_of_a_layer_is_its_own(build: Callable[[], Any], tmp_path: Pa
     assert_same_outputs(model, round_trip(model, tmp_path), X)
 
 
-def test_a_layer_that_does_not_cast_its_inputs(tmp_path: Path) -> None:
-    model = sequence(layers.Dense(2, autocast=False, dtype="mixed_bfloat16"))
-    assert_same_outputs(model, round_trip(model, tmp_path), X * 100)
-
-
 @pytest.mark.parametrize(
     "loss",
     [

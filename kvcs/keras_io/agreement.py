@@ -23,6 +23,12 @@ from kvcs.spec import (
 )
 
 MAX_NAMED = 3
+_HALVED = {
+    "float64": "float32",
+    "int64": "int32",
+    "uint64": "uint32",
+    "complex128": "complex64",
+}
 
 
 def check_agreement(stored: StoredModel, live: StoredModel, *, compiled: bool) -> None:
@@ -189,7 +195,9 @@ def _sorted(kwargs: Mapping[str, Value]) -> Value:
 
 
 def _kind(tensor: SymbolicTensor) -> tuple[str, int]:
-    return tensor.dtype, -1 if tensor.shape is None else len(tensor.shape)
+    """Return dtype and rank. Whether a double stays one in a graph depends on the backend."""
+    dtype = _HALVED.get(tensor.dtype, tensor.dtype)
+    return dtype, -1 if tensor.shape is None else len(tensor.shape)
 
 
 def _names(names: Iterable[str]) -> str:

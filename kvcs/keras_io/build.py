@@ -35,7 +35,7 @@ from kvcs.spec import (
 )
 
 # What Keras and kvcs add to every config.
-ADDED = ("name", "trainable", "dtype", "autocast")
+ADDED = ("name", "trainable", "dtype")
 
 
 class Builder:
@@ -101,7 +101,7 @@ class Builder:
         config = revive(self._config(layer, path), keras_form=own_from_config)
         config = {"name": name, **(config if self.safe_mode else with_functions(config))}
         # Not every get_config gives these, nor does every constructor take them.
-        added = ("dtype", "autocast") if own_from_config else ADDED
+        added = ("dtype",) if own_from_config else ADDED
         refused = {
             key: config.pop(key) for key in added if not _accepts(cls, key) and key in config
         }
@@ -113,9 +113,8 @@ class Builder:
         }
         live = keras.saving.deserialize_keras_object(description, safe_mode=self.safe_mode)
         _set_policy(live, refused)
-        for key in ("name", "autocast"):
-            if key in refused:
-                setattr(live, key, refused[key])
+        if "name" in refused:
+            live.name = name
         if not isinstance(layer, ModelSpec) and not layer.parts:
             _build(live, layer.build_config)
             return live

@@ -24,8 +24,6 @@ def complete_config(layer: Any) -> dict[str, Any]:
     if isinstance(layer, keras.layers.Layer):
         # Else it would come back with the policy of the process that loads it.
         found.setdefault("dtype", keras.dtype_policies.serialize(layer.dtype_policy))
-        if not layer.autocast:
-            found.setdefault("autocast", False)
     return found
 
 

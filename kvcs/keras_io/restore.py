@@ -7,13 +7,15 @@ what a class does not build as it was is an error, never a silent loss.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import keras
 import numpy as np
 from keras.src.saving.serialization_lib import SafeModeScope
 
+from kvcs.errors import RestoreError
 from kvcs.keras_io.agreement import check_agreement
 from kvcs.keras_io.build import Builder
 from kvcs.keras_io.capture import capture
@@ -56,7 +58,7 @@ def restore(
     scope = keras.saving.CustomObjectScope(dict(custom_objects or {}))
     if not safe_mode:
         give_lambdas_a_source()
-    with scope, SafeModeScope(safe_mode):
+    with scope, SafeModeScope(safe_mode), _versions_named(stored):
         model = Builder(stored, safe_mode=safe_mode).build()
         tie(survey(model), stored)
         root = survey(model)
@@ -67,6 +69,20 @@ def restore(
             _train_on(model, root, stored, contents)
         check_agreement(stored, capture(model, optimizer=False).model, compiled=compile)
     return model
+
+
+@contextmanager
+def _versions_named(stored: StoredModel) -> Iterator[None]:
+    """Say which Keras stored a model that another one cannot build: it may be the reason."""
+    try:
+        yield
+    except RestoreError as error:
+        if stored.keras_version == keras.__version__:
+            raise
+        raise RestoreError(
+            f"{error} (The model was stored by Keras {stored.keras_version}, this is "
+            f"{keras.__version__}.)"
+        ) from error
 
 
 def _train_on(model: Any, root: Place, stored: StoredModel, contents: Contents) -> None:

@@ -14,6 +14,7 @@ import marshal
 import types
 import warnings
 from collections.abc import Mapping
+from contextlib import suppress
 from importlib import import_module
 from typing import Any
 
@@ -38,6 +39,8 @@ _PLAIN = (str, int, float, complex, bool, bytes, slice, range, type(None), type(
 def class_of(thing: Any) -> ClassRef:
     """Return how Keras refers to a class, or to that of an object."""
     cls = thing if isinstance(thing, type) else type(thing)
+    if cls.__module__.startswith("keras.src.backend."):  # as optimizers under torch are
+        cls = next((base for base in cls.__mro__ if get_name_from_symbol(base)), cls)
     found = serialization_lib.serialize_with_public_class(cls) or {}
     module = found.get("module", cls.__module__)
     return ClassRef(
@@ -117,14 +120,16 @@ def find_class(ref: ClassRef) -> type:
         RestoreError: it is not known here.
     """
     if ref.builtin:
-        found = getattr(import_module(ref.module or "keras"), ref.name, None)
-        if isinstance(found, type):
-            return found
-        raise RestoreError(f"Keras {keras.__version__} has no class {ref.module}.{ref.name}")
+        with suppress(ModuleNotFoundError):
+            found = getattr(import_module(ref.module or "keras"), ref.name, None)
+            if isinstance(found, type):
+                return found
     for name in (ref.registered_name, ref.name):
         found = name and keras.saving.get_registered_object(name)
         if isinstance(found, type):
             return found
+    if ref.builtin:
+        raise RestoreError(f"Keras {keras.__version__} has no class {ref.module}.{ref.name}")
     raise RestoreError(
         f"its class is not known here (it was defined in module {ref.module!r}): pass "
         f"custom_objects={{{ref.name!r}: {ref.name}}}, or register it with "

@@ -22,7 +22,7 @@ from keras.src.saving.keras_saveable import KerasSaveable
 
 from kvcs.errors import SaveError
 from kvcs.names import canonical_names, segments
-from kvcs.npy import Array
+from kvcs.npy import Array, true_dtype
 from kvcs.spec import Build
 
 SeedGenerator = keras.random.SeedGenerator
@@ -155,8 +155,16 @@ def is_layer(part: Any) -> bool:
 
 
 def to_numpy(variable: Any) -> Array:
-    """Return the value of a variable."""
-    return np.asarray(keras.ops.convert_to_numpy(variable))
+    """Return the value of a variable, in the dtype that it says it has.
+
+    JAX holds doubles in 32 bits unless it is told otherwise; the variable says float64 all the
+    same, and would be that elsewhere.
+    """
+    if keras.backend.backend() == "jax":
+        array = np.asarray(keras.ops.convert_to_numpy(variable))
+    else:
+        array = np.asarray(variable)  # one copy; convert_to_numpy makes two on TensorFlow
+    return array.astype(true_dtype(keras.backend.standardize_dtype(variable.dtype)), copy=False)
 
 
 def class_name(layer: Any) -> str:

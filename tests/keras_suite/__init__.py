@@ -1,0 +1,1 @@
+"""Keras' own tests as an acceptance suite: see `docs/testing.md`."""
