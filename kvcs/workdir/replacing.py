@@ -179,9 +179,12 @@ def _same(place: Path, content: list[memoryview]) -> os.stat_result | None:
 
 def _write(place: Path, content: list[memoryview]) -> BinaryIO:
     """Write a new file and return it open, for the disk may not have it yet."""
-    place.parent.mkdir(parents=True, exist_ok=True)
     with ExitStack() as on_error:
-        file = on_error.enter_context(place.open("xb"))
+        try:
+            file = on_error.enter_context(place.open("xb"))
+        except FileNotFoundError:  # the first in its directory
+            place.parent.mkdir(parents=True, exist_ok=True)
+            file = on_error.enter_context(place.open("xb"))
         for view in content:
             file.write(view)
         file.flush()

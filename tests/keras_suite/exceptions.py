@@ -20,12 +20,5 @@ KNOWN = {
     _BATTLE + "custom_object_without_from_config": WORDS,
     _SAVING + "load_model_exception_raised_high_memory_config": LOCAL,
     _SAVING + "load_model_exception_raised_low_memory_config": LOCAL,
-    "saving/saving_api_test.py::LoadModelTests::test_load_model_with_custom_objects": LOCAL,
-    _BATTLE + "cyclic_container_saving": LOCAL,
-    _BATTLE + "deeply_nested_container_layer_saving": LOCAL,
-    _BATTLE + "mixed_nested_container_layer_saving": LOCAL,
-    _BATTLE + "nested_container_layer_saving_dict": LOCAL,
-    _BATTLE + "nested_container_layer_saving_list": LOCAL,
-    _BATTLE + "nested_container_layer_saving_tuple": LOCAL,
     _BATTLE + "legacy_load_skips_missing_nested_containers": FILE,
 }
