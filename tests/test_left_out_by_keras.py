@@ -147,6 +147,27 @@ def test_quantised_attention(mode: str, attention: Callable[[], Any], tmp_path: 
     assert_same_outputs(model, loaded, models.floats(2, 5, 8))
 
 
+@pytest.mark.filterwarnings("ignore:Layer InputLayer does not have a `quantize` method")
+@pytest.mark.parametrize("mode", ["gptq", "awq"])
+def test_a_calibrated_layer(mode: str, tmp_path: Path) -> None:
+    model = sequence(layers.Dense(8))
+    calibrate(model.layers[0], mode)
+    loaded = round_trip(model, tmp_path)
+    assert_same_outputs(model, loaded, X)
+
+
+def calibrate(layer: Any, mode: str) -> None:
+    """Do what is left of calibrating a layer when the data was seen."""
+    settings = {"dataset": None, "tokenizer": None, "group_size": 3}
+    kind = {"gptq": keras.quantizers.GPTQConfig, "awq": keras.quantizers.AWQConfig}[mode]
+    layer.quantize(mode, config=kind(**settings))
+    for variable in layer.variables:
+        if "int" in str(variable.dtype):
+            variable.assign(np.random.default_rng(0).integers(0, 2, variable.shape))
+    del layer._kernel
+    setattr(layer, f"is_{mode}_calibrated", True)
+
+
 def attend(attention: Any) -> keras.Model:
     tokens = keras.Input((5, 8))
     return keras.Model(tokens, attention(tokens, tokens))

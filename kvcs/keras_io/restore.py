@@ -139,8 +139,7 @@ def _fill(root: Place, stored: StoredModel, contents: Contents) -> None:
         for name, variable in place.variables.items():
             assign(variable, contents[place.below(f"{name}.npy")](), place.below(name))
         for part in place.parts.values():
-            if hasattr(part, "finalize_state"):
-                _finalize(part)
+            _finalize(part)
     _fill_state(live, stored, contents)
 
 
@@ -149,9 +148,13 @@ def _holds_values(layer: LayerSpec) -> bool:
 
 
 def _finalize(part: Any) -> None:
-    """Let a preprocessing layer compute the constants it derives from its variables."""
+    """Let a layer know what it derives from its variables, and keeps beside them."""
     if isinstance(part, keras.layers.Normalization):
         part.finalize_state()
+    for mode in ("gptq", "awq"):
+        # Built from its config, it has no kernel but the quantised one, as after calibration.
+        if getattr(part, "quantization_mode", None) == mode:
+            setattr(part, f"is_{mode}_calibrated", True)
 
 
 def _fill_state(live: Mapping[str, Place], stored: StoredModel, contents: Contents) -> None:
