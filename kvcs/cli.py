@@ -213,6 +213,67 @@ def show(model: str, as_json: bool) -> None:
     _print(text.summary(found))
 
 
+@main.command()
+@click.argument("old", metavar="A")
+@click.argument("new", metavar="B")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    help="For a person (default), or for programs.",
+)
+@click.option("--stat", "form", flag_value="stat", help="Print one line for each layer, briefly.")
+@click.option("--name-only", "form", flag_value="names", help="Print the paths of changed layers.")
+@click.option("--no-stats", is_flag=True, help="Do not read weights that changed.")
+@click.option(
+    "--map",
+    "hints",
+    multiple=True,
+    metavar="OLD=NEW",
+    help="Layer OLD of A is layer NEW of B. May be repeated.",
+)
+@click.option("--ascii", "as_ascii", is_flag=True, help="Print nothing but ASCII.")
+@click.option("--exit-code", is_flag=True, help="Exit with 1 when the models differ.")
+def diff(
+    old: str,
+    new: str,
+    form: str,
+    no_stats: bool,
+    hints: tuple[str, ...],
+    as_ascii: bool,
+    exit_code: bool,
+) -> None:
+    """Show what changed from MODEL A to MODEL B: layers, connections, settings, weights."""
+    from kvcs.commands.diff import diff as run_diff
+
+    _start_keras_for(old)
+    _start_keras_for(new)
+    stats = not no_stats and form in ("text", "json")
+    found = run_diff(old, new, map=_hints(hints), stats=stats)
+    if form == "json":
+        _print_json(found.to_dict())
+    else:
+        from kvcs.render import diff as render
+
+        lay_out = {"text": render.lines, "stat": render.stat, "names": render.names}[form]
+        for line in lay_out(found.diff, found.old_name, found.new_name, ascii=as_ascii):
+            _print(line)
+    sys.exit(1 if exit_code and found else 0)
+
+
+def _hints(given: tuple[str, ...]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for hint in given:
+        old, mark, new = hint.partition("=")
+        if not (old and mark and new):
+            raise KvcsError(f"--map wants OLD=NEW with paths of layers, not {hint!r}")
+        if old in found:
+            raise KvcsError(f"--map {old} is given twice; a layer has one partner")
+        found[old] = new
+    return found
+
+
 def _start_keras_for(model: str) -> None:
     """Import Keras without its notices, if it is a file that only Keras reads."""
     from kvcs.commands.operand import is_saved_file

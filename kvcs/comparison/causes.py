@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from kvcs.diff.encoded import signature
-from kvcs.diff.graph import Graph
-from kvcs.diff.values import Change, Kind
+from kvcs.comparison.encoded import signature
+from kvcs.comparison.graph import Graph
+from kvcs.comparison.values import Change, Kind
 from kvcs.spec import MISSING
 
 # What can give a layer below it inputs of another shape.

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from kvcs.diff.encoded import Json, encoded
-from kvcs.diff.graph import Graph, relocated
-from kvcs.diff.settings import differences
-from kvcs.diff.values import Change
+from kvcs.comparison.encoded import Json, encoded
+from kvcs.comparison.graph import Graph, relocated
+from kvcs.comparison.settings import differences
+from kvcs.comparison.values import Change
 from kvcs.spec import MISSING, Call, LayerEntry, StoredModel, SymbolicTensor, TensorRef, references
 
 

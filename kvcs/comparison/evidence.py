@@ -11,8 +11,8 @@ import numpy as np
 
 from kvcs import npy
 from kvcs.checksum import sha256
-from kvcs.diff.encoded import signature, text
-from kvcs.diff.graph import Graph, Node
+from kvcs.comparison.encoded import signature, text
+from kvcs.comparison.graph import Graph, Node
 from kvcs.names import is_automatic
 from kvcs.spec import TensorSpec
 

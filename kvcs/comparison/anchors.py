@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from functools import partial
 
-from kvcs.diff.evidence import Side, Traits
-from kvcs.diff.pairing import ALIKE, CLEARLY, Pairing
+from kvcs.comparison.evidence import Side, Traits
+from kvcs.comparison.pairing import ALIKE, CLEARLY, Pairing
 from kvcs.errors import KvcsError
 
 

@@ -7,8 +7,8 @@ from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
-from kvcs.diff.evidence import Side
-from kvcs.diff.pairing import ALIKE, Pairing
+from kvcs.comparison.evidence import Side
+from kvcs.comparison.pairing import ALIKE, Pairing
 
 LEAST_SETTINGS = 0.5  # share of settings that two layers with other settings have in common
 MAX_CELLS = 4_000_000  # beyond it an alignment takes seconds; the rest is left to later phases

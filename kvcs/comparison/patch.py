@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from kvcs.diff.description import STRUCTURE, TRAINING, Description, Record, followed
-from kvcs.diff.settings import edited, pointer
-from kvcs.diff.values import Change, Diff
+from kvcs.comparison.description import STRUCTURE, TRAINING, Description, Record, followed
+from kvcs.comparison.settings import edited, pointer
+from kvcs.comparison.values import Change, Diff
 from kvcs.errors import KvcsError
 from kvcs.spec import MISSING
 

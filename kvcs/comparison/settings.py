@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from kvcs.canon import is_object
-from kvcs.diff.encoded import Json, text
+from kvcs.comparison.encoded import Json, text
 from kvcs.spec import MISSING, Missing
 
 Pointer = tuple[str | int, ...]

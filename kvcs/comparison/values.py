@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
-from kvcs.diff.encoded import Json
+from kvcs.comparison.encoded import Json
 from kvcs.spec import MISSING
 
 FORMAT = "kvcs.diff/1"
@@ -134,7 +134,8 @@ class Model:
     Attributes:
         name: canonical name.
         cls: name of its class.
-        layers: number of layers, models inside not counted, but what is in them.
+        layers: paths of its layers, in an order in which what is consumed comes first; models
+            inside are left out, but not what is in them.
         parameters: number of elements of all weights.
         tensors: number of weights.
         keras_version: the Keras that described it.
@@ -142,7 +143,7 @@ class Model:
 
     name: str
     cls: str
-    layers: int
+    layers: tuple[str, ...]
     parameters: int
     tensors: int
     keras_version: str

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from kvcs.diff.graph import Container, Graph
-from kvcs.diff.matcher import Match
-from kvcs.diff.pairing import How
+from kvcs.comparison.graph import Container, Graph
+from kvcs.comparison.matcher import Match
+from kvcs.comparison.pairing import How
 
 LEAST_COMMON = 0.5  # share of the layers in two models that must be pairs
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from kvcs.diff.graph import Graph, Source
+from kvcs.comparison.graph import Graph, Source
 
 OUTPUT = ""  # what the outermost model gives out, as a consumer
 

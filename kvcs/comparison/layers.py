@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kvcs.diff.encoded import Json, encoded
-from kvcs.diff.evidence import Ignored
-from kvcs.diff.graph import Container, Node, relocated
-from kvcs.diff.settings import Difference, differences
-from kvcs.diff.values import CONTENTS, NEWER_KERAS, NO_WEIGHTS, Change
+from kvcs.comparison.encoded import Json, encoded
+from kvcs.comparison.evidence import Ignored
+from kvcs.comparison.graph import Container, Node, relocated
+from kvcs.comparison.settings import Difference, differences
+from kvcs.comparison.values import CONTENTS, NEWER_KERAS, NO_WEIGHTS, Change
 from kvcs.names import is_automatic
 from kvcs.spec import MISSING, ClassRef, LayerSpec, TensorSpec
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from kvcs.diff.description import STRUCTURE, Record, followed
-from kvcs.diff.encoded import text
-from kvcs.diff.values import Change
+from kvcs.comparison.description import STRUCTURE, Record, followed
+from kvcs.comparison.encoded import text
+from kvcs.comparison.values import Change
 from kvcs.spec import MISSING
 
 

@@ -1,7 +1,7 @@
 """A model as a flat description: for each layer, by path, its class, settings and calls.
 
-It holds what a diff says in full, so that `kvcs.diff.patch` can apply one. Weights, shapes and
-state, which follow from something else or are said by their digests, are no part of it.
+It holds what a diff says in full, so that `patch` can apply one. Weights, shapes and state, which
+follow from something else or are said by their digests, are no part of it.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from functools import partial
 from typing import TypeAlias
 
 from kvcs.canon import encode
-from kvcs.diff.encoded import Json, as_lists, encoded, encoded_call
-from kvcs.diff.graph import below
-from kvcs.diff.layers import class_json
+from kvcs.comparison.encoded import Json, as_lists, encoded, encoded_call
+from kvcs.comparison.graph import below
+from kvcs.comparison.layers import class_json
 from kvcs.spec import MISSING, LayerEntry, LayerSpec, ModelSpec, SharedLayer, StoredModel, TensorRef
 
 Record: TypeAlias = dict[str, Json]

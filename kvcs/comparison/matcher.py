@@ -19,12 +19,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from kvcs.diff import anchors
-from kvcs.diff.alignment import align
-from kvcs.diff.evidence import Likeness, one_sided_settings, side
-from kvcs.diff.graph import Graph
-from kvcs.diff.leftovers import moves, replacements, settle_runs
-from kvcs.diff.pairing import How, Pairing
+from kvcs.comparison import anchors
+from kvcs.comparison.alignment import align
+from kvcs.comparison.evidence import Likeness, one_sided_settings, side
+from kvcs.comparison.graph import Graph
+from kvcs.comparison.leftovers import moves, replacements, settle_runs
+from kvcs.comparison.pairing import How, Pairing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
-from kvcs.diff.encoded import Json
+from kvcs.comparison.encoded import Json
 from kvcs.spec import LayerSpec, ModelSpec, StoredModel
 
 
@@ -72,7 +72,7 @@ class Container:
 
 @dataclass(frozen=True, kw_only=True)
 class Graph:
-    """A whole model, flattened; see `kvcs.diff.flatten`.
+    """A whole model, flattened; see `kvcs.comparison.flatten`.
 
     Attributes:
         stored: the model it was made of.

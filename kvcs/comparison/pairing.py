@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from kvcs.diff.evidence import Likeness, Side
+from kvcs.comparison.evidence import Likeness, Side
 
 ALIKE = 0.6  # the least cosine at which weights are taken for the same ones, trained on
 CLEARLY = 0.2  # by how much the best candidate has to be better than the next

@@ -2,48 +2,70 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kvcs.diff.causes import grouped, with_causes
-from kvcs.diff.containers import Containers, match_containers
-from kvcs.diff.description import Description, describe
-from kvcs.diff.edges import Connection, compare_edges
-from kvcs.diff.encoded import Json
-from kvcs.diff.evidence import Likeness, one_sided_settings
-from kvcs.diff.flatten import flatten
-from kvcs.diff.graph import Graph
-from kvcs.diff.layers import Known, container_changes, layer_changes
-from kvcs.diff.matcher import Match, match
-from kvcs.diff.rest import rest
-from kvcs.diff.values import ORDER, RUN, Change, Diff, Model, Pair
-from kvcs.diff.whole import whole_changes
+from kvcs.comparison.causes import grouped, with_causes
+from kvcs.comparison.containers import Containers, match_containers
+from kvcs.comparison.description import Description, describe
+from kvcs.comparison.edges import Connection, compare_edges
+from kvcs.comparison.encoded import Json
+from kvcs.comparison.evidence import Likeness, one_sided_settings
+from kvcs.comparison.flatten import flatten
+from kvcs.comparison.graph import Graph
+from kvcs.comparison.layers import Known, container_changes, layer_changes
+from kvcs.comparison.matcher import Match, match
+from kvcs.comparison.rest import rest
+from kvcs.comparison.values import ORDER, RUN, Change, Diff, Model, Pair
+from kvcs.comparison.weighing import Contents, Weighing, likeness
+from kvcs.comparison.whole import whole_changes
 from kvcs.spec import MISSING, StoredModel, TensorSpec
 
 LEAST_RELATED = 0.3  # share of the layers of the smaller model that have a partner
 
 
-def diff(
-    old: StoredModel,
-    new: StoredModel,
-    *,
-    hints: Mapping[str, str] | None = None,
-    likeness: Likeness | None = None,
-) -> Diff:
-    """Compare two models. No tensor is read, unless by `likeness`.
+def diff(old: StoredModel, new: StoredModel, *, hints: Mapping[str, str] | None = None) -> Diff:
+    """Compare two models; no tensor is read.
 
     Args:
         old: the one model.
         new: the other.
         hints: layers of the old model, by path, and which of the new one they are.
-        likeness: compares the weights of two layers where all else leaves a choice.
 
     Raises:
         KvcsError: a hint names a layer that is not there, or one twice.
     """
+    return _diff(flatten(old), flatten(new), hints, None)
+
+
+def weighed_diff(
+    old: StoredModel,
+    new: StoredModel,
+    old_contents: Contents,
+    new_contents: Contents,
+    *,
+    hints: Mapping[str, str] | None = None,
+    report: Callable[[int], None] = lambda size: None,
+) -> Diff:
+    """Compare two models, and say how much the weights changed: those are read.
+
+    Args:
+        old, new, hints: as for `diff`.
+        old_contents: the tensors of the old model by path.
+        new_contents: those of the new one.
+        report: called with the number of bytes each time that weights were compared.
+    """
     graphs = flatten(old), flatten(new)
-    found = match(*graphs, hints, likeness)
+    found = _diff(*graphs, hints, likeness(old_contents, new_contents))
+    return Weighing(*graphs, old_contents, new_contents, report).with_statistics(found)
+
+
+def _diff(
+    old: Graph, new: Graph, hints: Mapping[str, str] | None, by_weights: Likeness | None
+) -> Diff:
+    graphs = old, new
+    found = match(*graphs, hints, by_weights)
     comparison = _Comparison(*graphs, found, match_containers(*graphs, found))
     changes = grouped(with_causes(list(comparison.changes()), graphs[1], found.there))
     return Diff(
@@ -195,7 +217,7 @@ def _model(graph: Graph) -> Model:
     return Model(
         name=graph.stored.name,
         cls=graph.stored.model.cls.name,
-        layers=len(graph.nodes),
+        layers=tuple(graph.nodes),
         parameters=sum(tensor.size for tensor in tensors),
         tensors=len(tensors),
         keras_version=graph.stored.keras_version,

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from kvcs.diff.contraction import OUTPUT, Contraction, Feed, Root, Seen, contracted
-from kvcs.diff.evidence import COMMUTATIVE
-from kvcs.diff.graph import Graph, Node
+from kvcs.comparison.contraction import OUTPUT, Contraction, Feed, Root, Seen, contracted
+from kvcs.comparison.evidence import COMMUTATIVE
+from kvcs.comparison.graph import Graph, Node
 
 LEAST_EXPLAINED = 4  # connections; one that merely moves its end explains two
 

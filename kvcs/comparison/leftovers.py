@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from kvcs.diff.alignment import common_settings, score
-from kvcs.diff.evidence import Side
-from kvcs.diff.pairing import ALIKE, Pairing
+from kvcs.comparison.alignment import common_settings, score
+from kvcs.comparison.evidence import Side
+from kvcs.comparison.pairing import ALIKE, Pairing
 
 LEAST_MOVED = 0.45
 
@@ -37,6 +37,7 @@ def _moved(pairing: Pairing, old: str, new: str, alone: set[str]) -> float | Non
     ):
         return None
     sure = (alike or 0.0) >= ALIKE or _near(pairing, old, new) or mine.config in alone
+    sure = sure or mine.cls == "InputLayer"  # what consumes it may have changed altogether
     found = score(pairing, old, new)
     return found if sure and found is not None and found >= LEAST_MOVED else None
 

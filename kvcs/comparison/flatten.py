@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from kvcs.diff.encoded import Json, constants, encoded
-from kvcs.diff.graph import Container, Graph, Node, Source, below
+from kvcs.comparison.encoded import Json, constants, encoded
+from kvcs.comparison.graph import Container, Graph, Node, Source, below
 from kvcs.spec import (
     Call,
     LayerEntry,
