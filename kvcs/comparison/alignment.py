@@ -7,7 +7,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
-from kvcs.comparison.evidence import Side
+from kvcs.comparison.evidence import COMMUTATIVE, Side
 from kvcs.comparison.pairing import ALIKE, Pairing
 
 LEAST_SETTINGS = 0.5  # share of settings that two layers with other settings have in common
@@ -31,12 +31,12 @@ def order(side: Side, known: Mapping[str, int]) -> list[str]:
     then by structure.
     """
     graph = side.graph
-    reach: dict[str, float] = {}
+    reach: dict[str, tuple[float, int]] = {}
     for path in reversed(list(graph.nodes)):
-        ahead = [reach[user] for user in graph.after[path]]
-        reach[path] = known[path] if path in known else min(ahead, default=math.inf)
+        ahead = [(reach[user][0], _slot(side, path, user, reach)) for user in graph.after[path]]
+        reach[path] = (known[path], 0) if path in known else min(ahead, default=(math.inf, 0))
 
-    def place(path: str) -> tuple[float, str, str, int]:
+    def place(path: str) -> tuple[tuple[float, int], str, str, int]:
         return reach[path], side.downward[path], side.upward[path], graph.position[path]
 
     waiting = {path: len(sources) for path, sources in graph.before.items()}
@@ -52,6 +52,14 @@ def order(side: Side, known: Mapping[str, int]) -> list[str]:
                 ready.append(user)
         stack += sorted(ready, key=place, reverse=True)
     return found
+
+
+def _slot(side: Side, path: str, user: str, reach: Mapping[str, tuple[float, int]]) -> int:
+    """Return as which of its inputs the next layer that joins branches takes this one."""
+    sources = side.graph.before[user]
+    if len(sources) == 1 or side.traits[user].cls in COMMUTATIVE:
+        return reach[user][1]
+    return sources.index(path)
 
 
 def _gaps(
@@ -173,7 +181,8 @@ def context(pairing: Pairing, old: str, new: str) -> tuple[float, float]:
     above = _neighbours_fit(pairing, ours.before[old], theirs.before[new])
     if not ours.after[old] and not theirs.after[new]:
         return above, float((old in ours.ends) == (new in theirs.ends))
-    return above, _neighbours_fit(pairing, ours.after[old], theirs.after[new])
+    below = _neighbours_fit(pairing, ours.after[old], theirs.after[new])
+    return above, below if pairing.same_slots(old, new) else 0.7 * below
 
 
 def _neighbours_fit(pairing: Pairing, ours: Sequence[str], theirs: Sequence[str]) -> float:

@@ -187,7 +187,11 @@ def _by_neighbours(pairing: Pairing, path: str) -> bool:
         rivals = _with(config, set(ours[path]), ours, our_back, pairing.old)
         candidates = _with(config, partners, theirs, their_back, pairing.new)
         rivals = [other for other in rivals if other not in pairing.there]
-        candidates = [other for other in candidates if other not in pairing.back]
+        candidates = [
+            other
+            for other in candidates
+            if other not in pairing.back and pairing.same_slots(path, other)
+        ]
         if len(candidates) == len(rivals) == 1 and pairing.plausible(path, candidates[0]):
             return pairing.put(path, candidates[0], "neighbours", 0.85)
     return False

@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from kvcs.comparison.evidence import Likeness, Side
+from kvcs.comparison.evidence import COMMUTATIVE, Likeness, Side
 
 ALIKE = 0.6  # the least cosine at which weights are taken for the same ones, trained on
 CLEARLY = 0.2  # by how much the best candidate has to be better than the next
@@ -112,6 +112,18 @@ class Pairing:
             if any(self.there[path] not in yours for path in mine if path in self.there):
                 return False
             if any(self.back[path] not in mine for path in yours if path in self.back):
+                return False
+        return True
+
+    def same_slots(self, old: str, new: str) -> bool:
+        """Tell whether the pairs that consume both take them as the same one of their inputs."""
+        ours, theirs = self.old.graph, self.new.graph
+        for user in ours.after[old]:
+            other = self.there.get(user)
+            if other is None or other not in theirs.after[new]:
+                continue
+            slots = ours.before[user].index(old), theirs.before[other].index(new)
+            if slots[0] != slots[1] and self.old.traits[user].cls not in COMMUTATIVE:
                 return False
         return True
 
