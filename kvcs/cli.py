@@ -223,8 +223,8 @@ def show(model: str, as_json: bool) -> None:
     default="text",
     help="For a person (default), or for programs.",
 )
-@click.option("--stat", "form", flag_value="stat", help="Print one line for each layer, briefly.")
-@click.option("--name-only", "form", flag_value="names", help="Print the paths of changed layers.")
+@click.option("--stat", is_flag=True, help="Print the kinds of changes of each layer.")
+@click.option("--name-only", is_flag=True, help="Print the paths of changed layers.")
 @click.option("--no-stats", is_flag=True, help="Do not read weights that changed.")
 @click.option(
     "--map",
@@ -239,6 +239,8 @@ def diff(
     old: str,
     new: str,
     form: str,
+    stat: bool,
+    name_only: bool,
     no_stats: bool,
     hints: tuple[str, ...],
     as_ascii: bool,
@@ -249,15 +251,15 @@ def diff(
 
     _start_keras_for(old)
     _start_keras_for(new)
-    stats = not no_stats and form in ("text", "json")
-    found = run_diff(old, new, map=_hints(hints), stats=stats)
+    found = run_diff(old, new, map=_hints(hints), stats=not (no_stats or stat or name_only))
     if form == "json":
         _print_json(found.to_dict())
     else:
         from kvcs.render import diff as render
 
-        lay_out = {"text": render.lines, "stat": render.stat, "names": render.names}[form]
-        for line in lay_out(found.diff, found.old_name, found.new_name, ascii=as_ascii):
+        names = found.old_name, found.new_name
+        briefly = render.names if name_only else render.stat if stat else None
+        for line in (briefly or render.lines)(found.diff, *names, ascii=as_ascii):
             _print(line)
     sys.exit(1 if exit_code and found else 0)
 

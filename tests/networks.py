@@ -268,9 +268,7 @@ class _Storing:
                 member, f"{below}/", f"{at}/"
             )  # fmt: skip
             calls = tuple(self.calls(member, scope, by_member))
-            entries.append(
-                LayerEntry(name=name, path=f"layers/{name}", calls=calls, layer=layer)
-            )
+            entries.append(LayerEntry(name=name, path=f"layers/{name}", calls=calls, layer=layer))
         outputs = network.outputs if not scope else [self.exit(scope)]
         inputs = [names[0]] if not scope else ["input_layer"]
         if not scope:
@@ -348,9 +346,7 @@ class _Storing:
             tensors[name] = describe(value, f"{name}.npy", trainable)
             self.contents[f"{place}/{name}.npy"] = lambda value=value: value
         config = {**layer.config, "trainable": layer.trainable, "dtype": POLICY}
-        return LayerSpec(
-            cls=ClassRef("keras.layers", layer.cls), config=config, tensors=tensors
-        )
+        return LayerSpec(cls=ClassRef("keras.layers", layer.cls), config=config, tensors=tensors)
 
 
 def _automatic(cls: str) -> str:

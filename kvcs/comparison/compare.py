@@ -126,10 +126,12 @@ class _Comparison:
     def _one_sided(self, old: Description, new: Description) -> Iterator[Change]:
         for path in self.old.nodes.keys() - self.found.there.keys():
             reason = RUN if path in self.found.old_runs else ""
-            yield _removed("removed", path, old[path], reason)
+            parameters = self.old.nodes[path].spec.parameters
+            yield _removed("removed", path, old[path], reason, parameters)
         for path in self.new.nodes.keys() - self.found.back.keys():
             reason = RUN if path in self.found.new_runs else ""
-            yield _added("added", path, new[path], reason)
+            parameters = self.new.nodes[path].spec.parameters
+            yield _added("added", path, new[path], reason, parameters)
         for path in self.old.containers.keys() - self.inside.there.keys():
             yield _removed("container_removed", path, old[path])
         for path in self.new.containers.keys() - self.inside.back.keys():
@@ -191,12 +193,18 @@ def _is_graph(graph: Graph, scope: str) -> bool:
     return graph.containers[scope].spec.build == "graph"
 
 
-def _added(kind: Any, path: str, record: Json, reason: str = "") -> Change:
-    return Change(kind=kind, old_path=None, new_path=path, new=record, reason=reason)
+def _added(
+    kind: Any, path: str, record: Json, reason: str = "", parameters: int | None = None
+) -> Change:
+    size = MISSING if parameters is None else {"parameters": parameters}
+    return Change(kind=kind, old_path=None, new_path=path, new=record, reason=reason, details=size)
 
 
-def _removed(kind: Any, path: str, record: Json, reason: str = "") -> Change:
-    return Change(kind=kind, old_path=path, new_path=None, old=record, reason=reason)
+def _removed(
+    kind: Any, path: str, record: Json, reason: str = "", parameters: int | None = None
+) -> Change:
+    size = MISSING if parameters is None else {"parameters": parameters}
+    return Change(kind=kind, old_path=path, new_path=None, old=record, reason=reason, details=size)
 
 
 def _connection(connection: Connection, *, new: bool) -> Change:

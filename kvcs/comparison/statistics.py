@@ -115,7 +115,7 @@ def _labels(old: Array, new: Array, sums: _Sums, cosine: float | None) -> Iterat
         elif not sums.different or _same_when_cast(old, new):
             yield "cast"
         return
-    if sums.different and sums.zeroed == sums.different:
+    if sums.zeroed == sums.different and 0 < sums.different < old.size:
         yield "pruned"
     elif cosine is not None and cosine < REWRITTEN and old.size > 16:
         yield "rewritten"

@@ -75,7 +75,8 @@ class Weighing:
             labels += found.labels
             labels += [f"low-rank update, rank {rank}"] if rank else []
         merged = self._merged(*sides)
-        labels += [f"LoRA merged, rank {merged}"] if merged else []
+        if merged:
+            labels = [f"LoRA merged, rank {merged}"]
         return {"tensors": tensors, "labels": sorted(set(labels))}
 
     def _compared(

@@ -57,7 +57,10 @@ OF_LAYERS: tuple[Kind, ...] = (
     "added", "removed", "container_added", "container_removed", "replaced", "moved", "rescoped",
     "renamed", "inputs_reordered", "config", "shape", "trainable", "weights",
 )  # fmt: skip
-_ASCII = {"→": "->", "…": "...", "∙": "."}
+# Where these are, it matters between which layers.
+OF_PLACES: tuple[Kind, ...] = ("added", "removed", "replaced", "moved", "connection_added",
+                               "connection_removed")  # fmt: skip
+_ASCII = {"±": "+-", "→": "->", "…": "...", "∙": "."}
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,21 +152,22 @@ def _layers(diff: Diff) -> Iterator[Line]:
     for change in diff.of(*OF_LAYERS):
         if change.id not in told:
             by_path.setdefault((change.path, change.new_path is None), []).append(change)
-    unchanged = 0
+    in_place = any(True for _ in diff.of(*OF_PLACES))
+    folded = 0
     for key in _order(diff, list(by_path)):
         if key not in by_path:
-            unchanged += 1
+            folded += 1
             continue
-        if unchanged:
-            yield _folded(unchanged)
-        unchanged = 0
+        if folded and in_place:
+            yield _folded(folded)
+            folded = 0
         yield _layer(diff, by_path[key])
-    if unchanged and by_path:
-        yield _folded(unchanged)
+    if folded and by_path:
+        yield _folded(folded)
 
 
 def _folded(many: int) -> Line:
-    return Line((), "", f"({words.count(many, 'layer')} without a line of their own)")
+    return Line((), "", f"({words.count(many, 'layer')} with nothing else to say)")
 
 
 def _order(diff: Diff, changed: list[tuple[str, bool]]) -> list[tuple[str, bool]]:
@@ -193,8 +197,10 @@ def _layer(diff: Diff, changes: list[Change]) -> Line:
 
 def _what(change: Change) -> str:
     kind = change.kind
-    if kind in ("added", "removed", "container_added", "container_removed"):
-        return words.layer(change.old if change.new_path is None else change.new)
+    if kind in ("added", "container_added"):
+        return f"{words.layer(change.new)}{_size(change, '+')}"
+    if kind in ("removed", "container_removed"):
+        return f"{words.layer(change.old)}{_size(change, '-')}"
     if kind == "replaced":
         return f"{words.layer(change.old)} → {words.layer(change.new)}"
     if kind == "rescoped":
@@ -211,6 +217,12 @@ def _what(change: Change) -> str:
         at = words.setting(change.at)
         return f"{at}: {words.value(change.old)} → {words.value(change.new)}"
     return MARKS[kind].word
+
+
+def _size(change: Change, sign: str) -> str:
+    if not isinstance(change.details, dict) or not change.details["parameters"]:
+        return ""
+    return f"   {sign}{change.details['parameters']:,} params"
 
 
 def _trainable(change: Change) -> str:
