@@ -12,14 +12,14 @@ from typing import TypeAlias
 
 from kvcs.canon import encode
 from kvcs.comparison.encoded import Json, as_lists, encoded, encoded_call
-from kvcs.comparison.graph import below
+from kvcs.comparison.graph import below, name_of
 from kvcs.comparison.layers import class_json
 from kvcs.spec import MISSING, LayerEntry, LayerSpec, ModelSpec, SharedLayer, StoredModel, TensorRef
 
 Record: TypeAlias = dict[str, Json]
 Description: TypeAlias = dict[str, Record]
 
-TRAINING = "#training"  # no layer has this path: a step of a name begins every other one
+TRAINING = "~training"  # no layer has this path
 
 # What makes a record that of a model.
 STRUCTURE = ("build", "members", "inputs", "outputs")
@@ -125,4 +125,4 @@ def _name(name: str, scope: str, there: Mapping[str, str]) -> str:
     path = there.get(below(scope, name))
     if path is None or path.rpartition("/")[0] != there.get(scope):
         return name
-    return path.rpartition("/")[2].replace("~1", "/").replace("~0", "~")
+    return name_of(path)

@@ -135,8 +135,14 @@ class Graph:
 
 
 def step(name: str) -> str:
-    """Return a name as a step of a path, as in a JSON Pointer: it may hold a slash."""
-    return name.replace("~", "~0").replace("/", "~1")
+    """Return a name as a step of a path, as in a JSON Pointer: it may hold a slash, or nothing."""
+    return name.replace("~", "~0").replace("/", "~1") or "~"
+
+
+def name_of(path: str) -> str:
+    """Return the name at the end of a path."""
+    last = path.rpartition("/")[2]
+    return "" if last == "~" else last.replace("~1", "/").replace("~0", "~")
 
 
 def below(scope: str, name: str) -> str:

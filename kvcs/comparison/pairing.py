@@ -83,8 +83,8 @@ class Pairing:
         mine, yours = self.old.traits[old], self.new.traits[new]
         if mine.digest is None or yours.digest is None or mine.shapes != yours.shapes:
             return None
-        if mine.digest == yours.digest and mine.digest not in self.discredited:
-            return 1.0
+        if mine.digest == yours.digest:
+            return None if mine.digest in self.discredited else 1.0
         if self.likeness is None:
             return None
         if (old, new) not in self._likenesses:

@@ -12,7 +12,7 @@ import numpy as np
 from kvcs.comparison.encoded import Json
 from kvcs.npy import Array
 
-CHUNK = 1 << 20  # elements that are converted to double precision at a time
+CHUNK = 1 << 15  # elements that are converted to double precision at a time: they fit a cache
 SAME_SCALE = 1e-5  # relative error to which a tensor is a multiple of another one
 REWRITTEN = 0.2  # cosine below which nothing of the old values is left
 
