@@ -132,18 +132,23 @@ class _Trace:
     calls: dict[str, list[tuple[Source, ...]]] = field(default_factory=dict)
     outputs: dict[str, list[Source]] = field(default_factory=dict)
     entries: int = 0
+    inside: set[str] = field(default_factory=set)
 
     def enter(self, path: str, arguments: Sequence[Source]) -> list[Source]:
         """Follow one call of a model, and return what comes out of it."""
+        if path in self.inside:  # no model that Keras made, but one that a file can describe
+            return []
         self.entries += 1
         if self.entries > MAX_ENTRIES and path in self.outputs:
             return self.outputs[path]
+        self.inside.add(path)
         spec = self.inventory.containers[path].spec
         if spec.build != "sequence" and any(entry.calls for entry in spec.layers):
             found = self._graph(path, spec, arguments)
         else:
             found = self._chain(path, spec, arguments)
         self.outputs[path] = found
+        self.inside.discard(path)
         return found
 
     def _chain(self, path: str, spec: ModelSpec, arguments: Sequence[Source]) -> list[Source]:

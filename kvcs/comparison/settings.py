@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from kvcs.canon import is_object
 from kvcs.comparison.encoded import Json, text
+from kvcs.comparison.graph import name_of, step
 from kvcs.spec import MISSING, Missing
 
 Pointer = tuple[str | int, ...]
@@ -21,8 +22,11 @@ class Difference(NamedTuple):
 
     @property
     def path(self) -> str:
-        """Where, as text: the steps of a JSON Pointer without the first slash."""
-        return "/".join(str(step).replace("~", "~0").replace("/", "~1") for step in self.at)
+        """Where, as text: the steps of a JSON Pointer without the first slash.
+
+        A colon, which marks what is no setting, is escaped as well, and an empty step.
+        """
+        return "/".join(step(str(one)).replace(":", "~2") for one in self.at)
 
 
 def differences(old: Mapping[str, Json], new: Mapping[str, Json]) -> Iterator[Difference]:
@@ -76,9 +80,9 @@ def _comparable(mine: Json, yours: Json) -> bool:
 
 
 def _at(value: Json, pointer: Pointer) -> Json | Missing:
-    for step in pointer:
+    for key in pointer:
         try:
-            value = value[step]
+            value = value[key]
         except (LookupError, TypeError):
             return MISSING
     return value
@@ -94,20 +98,20 @@ def _differing(old: Json, new: Json) -> list[Pointer]:
     }
     if not pointers:  # numbers that deepdiff takes for the same
         return [()]
-    return sorted(pointers, key=lambda pointer: [str(step) for step in pointer])
+    return sorted(pointers, key=lambda pointer: [str(key) for key in pointer])
 
 
 def edited(value: Any, pointer: Pointer, new: Json | Missing) -> Any:
     """Return a value with one setting in it replaced; MISSING takes it away."""
     if not pointer:
         return new
-    step, *rest = pointer
+    key, *rest = pointer
     copy = list(value) if isinstance(value, list) else dict(value)
     if not rest and isinstance(new, type(MISSING)):
-        del copy[step]  # type: ignore[arg-type]
+        del copy[key]  # type: ignore[arg-type]
     else:
-        below = copy.get(step, {}) if isinstance(copy, dict) else copy[int(step)]
-        copy[step] = edited(below, tuple(rest), new)  # type: ignore[index]
+        below = copy.get(key, {}) if isinstance(copy, dict) else copy[int(key)]
+        copy[key] = edited(below, tuple(rest), new)  # type: ignore[index]
     return copy
 
 
@@ -115,9 +119,8 @@ def pointer(path: str, value: Json) -> Pointer:
     """Return the steps of a path, those into lists as numbers."""
     found: list[str | int] = []
     for name in path.split("/"):
-        step: str | int = name.replace("~1", "/").replace("~0", "~")
-        if isinstance(value, list):
-            step = int(step)
-        value = _at(value, (step,))
-        found.append(step)
+        plain = name_of(name.replace("~2", ":"))
+        key = int(plain) if isinstance(value, list) else plain
+        value = _at(value, (key,))
+        found.append(key)
     return tuple(found)

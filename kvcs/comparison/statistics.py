@@ -119,7 +119,7 @@ def _labels(old: Array, new: Array, sums: _Sums, cosine: float | None) -> Iterat
         yield "pruned"
     elif cosine is not None and cosine < REWRITTEN and old.size > 16:
         yield "rewritten"
-    elif sums.old and old.size > 16 and _is_scaled(sums):
+    elif sums.old and sums.new and old.size > 16 and _is_scaled(sums):
         yield "scaled"
 
 
