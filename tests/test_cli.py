@@ -22,7 +22,7 @@ from gitrepo import commit_all, git, hook, state
 import kvcs as package
 from kvcs.tree.writer import MANIFEST
 
-COMMANDS = ("checkout", "commit", "demo", "digest", "export", "show", "verify")
+COMMANDS = ("checkout", "commit", "demo", "diff", "digest", "export", "show", "verify")
 
 # What to do about an operand that is there, and no model.
 NAME_ONE = "Name the directory that `kvcs.save` or `kvcs export` wrote"
