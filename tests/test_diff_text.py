@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from textwrap import dedent
 
-import numpy as np
 import pytest
 from networks import Network
 from strategies import AWKWARD

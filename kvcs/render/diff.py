@@ -295,6 +295,14 @@ def _notes(diff: Diff) -> Iterator[Line]:
         yield Line(("note",), where, what, change.reason)
 
 
+def one_sided(name: str, old: str | None, new: str | None, *, ascii: bool = False) -> Text:  # noqa: A002
+    """Lay out that a model is there on one side only."""
+    mark = MARKS["removed"] if new is None else MARKS["added"]
+    only = f"{mark.word.upper()}: only in {words.path(old or new or '')}"
+    line = f"{mark.symbol} {words.path(name)}    {only}"
+    return _in_ascii(Text(line, mark.style)) if ascii else Text(line, mark.style)
+
+
 def names(diff: Diff, old_name: str, new_name: str, *, ascii: bool = False) -> list[Text]:  # noqa: A002
     """Lay out the paths of the layers that differ, each once."""
     paths = dict.fromkeys(words.path(change.path) for change in diff.of(*OF_LAYERS))
