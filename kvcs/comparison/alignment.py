@@ -12,6 +12,8 @@ from kvcs.comparison.pairing import ALIKE, Pairing
 
 LEAST_SETTINGS = 0.5  # share of settings that two layers with other settings have in common
 MAX_CELLS = 4_000_000  # beyond it an alignment takes seconds; the rest is left to later phases
+ALL_CELLS = 40_000  # up to it each layer of a gap is compared with each other one, beyond it
+NEAR = 40  # only with as many before and behind its place
 
 
 def align(pairing: Pairing) -> None:
@@ -99,20 +101,28 @@ def increasing(pairs: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
 
 
 def _align_gap(pairing: Pairing, ours: Sequence[str], theirs: Sequence[str]) -> None:
-    trained = any(
-        (pairing.alike(old, new) or 0.0) >= ALIKE
-        for old in ours
-        for new in theirs
-        if pairing.old.traits[old].cls == pairing.new.traits[new].cls
-    )
+    cells = [
+        (i, j)
+        for i, j in _cells(len(ours), len(theirs))
+        if pairing.old.traits[ours[i]].cls == pairing.new.traits[theirs[j]].cls
+    ]
+    trained = any((pairing.alike(ours[i], theirs[j]) or 0.0) >= ALIKE for i, j in cells)
     scores = {
         (i, j): found
-        for i, old in enumerate(ours)
-        for j, new in enumerate(theirs)
-        if (found := score(pairing, old, new, by_weights=trained)) is not None
+        for i, j in cells
+        if (found := score(pairing, ours[i], theirs[j], by_weights=trained)) is not None
     }
     for i, j in _best_path(scores, len(ours), len(theirs)):
         pairing.put(ours[i], theirs[j], "aligned", scores[i, j])
+
+
+def _cells(rows: int, columns: int) -> Iterator[tuple[int, int]]:
+    """Yield which layers of a gap are compared: in a long one, those in about the same place."""
+    width = columns if rows * columns <= ALL_CELLS else NEAR + abs(rows - columns)
+    for i in range(rows):
+        middle = i * columns // rows
+        for j in range(max(0, middle - width), min(columns, middle + width + 1)):
+            yield i, j
 
 
 def _best_path(

@@ -9,6 +9,9 @@ from kvcs.comparison.evidence import Side, Traits
 from kvcs.comparison.pairing import ALIKE, CLEARLY, Pairing
 from kvcs.errors import KvcsError
 
+# Layers of one class and shape that are compared by weights, each with each.
+MAX_ALIKE = 300
+
 
 def by_hint(pairing: Pairing, hints: Mapping[str, str]) -> None:
     """Pair what the user says is the same.
@@ -138,6 +141,8 @@ def _best(pairing: Pairing, *, forward: bool) -> dict[str, tuple[str, float]]:
     for path in ours:
         traits = sides[0].traits[path]
         others = groups.get((traits.cls, traits.shapes), [])
+        if len(others) > MAX_ALIKE:
+            continue
         ranked = sorted(
             (
                 (pairing.alike(*((path, other) if forward else (other, path))) or 0.0, other)

@@ -14,10 +14,13 @@ LEAST_MOVED = 0.45
 def moves(pairing: Pairing) -> None:
     """Pair what is left with its like anywhere in the model, the best first."""
     alone = _alone(pairing)
+    alike: dict[str, list[str]] = {}
+    for new in pairing.new_left():
+        alike.setdefault(pairing.new.traits[new].config, []).append(new)
     found = [
         (-fit, old, new)
         for old in pairing.old_left()
-        for new in pairing.new_left()
+        for new in alike.get(pairing.old.traits[old].config, ())
         if (fit := _moved(pairing, old, new, alone)) is not None
     ]
     for fit, old, new in sorted(found):
@@ -26,18 +29,14 @@ def moves(pairing: Pairing) -> None:
 
 def _moved(pairing: Pairing, old: str, new: str, alone: set[str]) -> float | None:
     mine, yours = pairing.old.traits[old], pairing.new.traits[new]
-    if mine.config != yours.config or mine.shapes != yours.shapes:
+    if mine.shapes != yours.shapes:
         return None
     alike = pairing.alike(old, new)
-    if (
-        alike is not None
-        and pairing.likeness is not None
-        and alike < ALIKE
-        and not _near(pairing, old, new)
-    ):
+    near = _near(pairing, old, new)
+    if alike is not None and alike < ALIKE and not near:
         return None
-    sure = (alike or 0.0) >= ALIKE or _near(pairing, old, new) or mine.config in alone
-    sure = sure or mine.cls == "InputLayer"  # what consumes it may have changed altogether
+    # What consumes an input may have changed altogether.
+    sure = alike is not None or near or mine.config in alone or mine.cls == "InputLayer"
     found = score(pairing, old, new)
     return found if sure and found is not None and found >= LEAST_MOVED else None
 

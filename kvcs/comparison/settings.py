@@ -35,14 +35,10 @@ def differences(old: Mapping[str, Json], new: Mapping[str, Json]) -> Iterator[Di
         mine, yours = old.get(key, MISSING), new.get(key, MISSING)
         if MISSING not in (mine, yours) and text(mine) == text(yours):
             continue
-        if _nested(mine) and _nested(yours):
+        if _comparable(mine, yours):
             yield from _inside(key, mine, yours)
         else:
             yield Difference((key,), mine, yours)
-
-
-def _nested(value: Json | Missing) -> bool:
-    return isinstance(value, dict | list) and bool(value)
 
 
 def _inside(key: str, old: Json, new: Json) -> Iterator[Difference]:

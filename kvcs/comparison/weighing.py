@@ -71,6 +71,8 @@ class Weighing:
         tensors: dict[str, Json] = {}
         labels: list[str] = []
         for name, found, rank in self._compared(*sides):
+            if change.kind == "weights" and name not in change.new:
+                continue  # averages, which are another change
             tensors[name] = found.to_json()
             labels += found.labels
             labels += [f"low-rank update, rank {rank}"] if rank else []
