@@ -12,7 +12,9 @@ import numpy as np
 from kvcs.comparison.encoded import Json
 from kvcs.npy import Array
 
-CHUNK = 1 << 15  # elements that are converted to double precision at a time: they fit a cache
+# Elements that are converted to double precision at a time: they fit a cache, and are too few for
+# the threads of a BLAS, which wait for each other on a busy machine.
+CHUNK = 1 << 13
 SAME_SCALE = 1e-5  # relative error to which a tensor is a multiple of another one
 REWRITTEN = 0.2  # cosine below which nothing of the old values is left
 
@@ -84,14 +86,17 @@ def _sums(old: Array, new: Array) -> _Sums:
     with np.errstate(all="ignore"):
         for mine, yours in _chunks(old, new):
             change = np.subtract(yours, mine)
-            different = np.not_equal(mine, yours) & ~(np.isnan(mine) & np.isnan(yours))
+            squares = float(np.dot(change, change))
             sums.old += float(np.dot(mine, mine))
             sums.new += float(np.dot(yours, yours))
             sums.product += float(np.dot(mine, yours))
-            sums.change += float(np.dot(change, change))
-            sums.largest = max(sums.largest, float(np.abs(change).max(initial=0.0)))
-            sums.different += int(np.count_nonzero(different))
-            sums.zeroed += int(np.count_nonzero(different & (yours == 0)))
+            sums.change += squares
+            sums.largest = max(sums.largest, float(change.max()), -float(change.min()))
+            sums.different += int(np.count_nonzero(mine != yours))
+            sums.zeroed += int(np.count_nonzero((yours == 0) & (mine != 0)))
+            if math.isnan(squares):
+                sums.different -= int(np.count_nonzero(np.isnan(mine) & np.isnan(yours)))
+                sums.largest = math.nan
     return sums
 
 
