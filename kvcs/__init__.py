@@ -13,8 +13,9 @@ Every function takes the same operand MODEL: a directory, `REV:DIR` as in git, a
 or a live `keras.Model`. Importing kvcs imports neither Keras nor git; a function imports what it
 needs when it is called.
 
-Read the package from below: `spec` (the values), `tree` (the stored format), `workdir`, `repo` and
-`keras_io` (the world: directories, git, Keras), `commands` (the use cases), `cli`.
+Read the package from below: `spec` (the values), `tree` (the stored format), `comparison` (what
+changed), `workdir`, `repo` and `keras_io` (the world: directories, git, Keras), `render` (words),
+`commands` (the use cases), `cli`.
 """
 
 from __future__ import annotations
