@@ -207,6 +207,30 @@ class TestSettings:
         assert counts(found) == {}
         assert found.summary["notes"] == 14 + 1  # and the version
 
+    def test_18_an_older_keras_writes_initializers_otherwise(self) -> None:
+        """Found in the models that Keras 3.6 and 3.15 write."""
+        network = Network()
+        network.chain("InputLayer", *["Dense"] * 3, ("Dense", {"units": 5}))
+        other = network.copy()
+        other.scratch()
+
+        def initializer(name: str, **config: Any) -> Any:
+            return {"module": "keras.initializers", "class_name": name, "config": config,
+                    "registered_name": None}  # fmt: skip
+
+        older = {"kernel_initializer": initializer("GlorotUniform", seed=None),
+                 "recurrent_initializer": initializer("OrthogonalInitializer", gain=1.0),
+                 "dtype": "float32"}  # fmt: skip
+        newer = {"kernel_initializer": initializer("GlorotUniform", seed=None, input_axes=None),
+                 "recurrent_initializer": initializer("Orthogonal", gain=1.0)}  # fmt: skip
+        models = [
+            each_config(network.stored(), lambda config: {**config, **older}),
+            each_config(other.stored(), lambda config: {**config, **newer}),
+        ]
+        found = compared(at_version(models[0], "3.6.0"), models[1])
+        assert counts(found) == {"weights": 4}
+        assert {pair.strategy for pair in found.pairs} == {"structure"}
+
     def test_a_key_without_another_version_is_a_setting(self) -> None:
         old = seven().stored()
         new = each_config(old, lambda config: {**config, "extra": 1})

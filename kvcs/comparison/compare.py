@@ -11,12 +11,13 @@ from kvcs.comparison.containers import Containers, match_containers
 from kvcs.comparison.description import Description, describe
 from kvcs.comparison.edges import Connection, compare_edges
 from kvcs.comparison.encoded import Json
-from kvcs.comparison.evidence import Likeness, one_sided_settings
+from kvcs.comparison.evidence import Likeness
 from kvcs.comparison.flatten import flatten
 from kvcs.comparison.graph import Graph
 from kvcs.comparison.layers import Known, container_changes, layer_changes
 from kvcs.comparison.matcher import Match, match
 from kvcs.comparison.rest import rest
+from kvcs.comparison.spelling import spelling
 from kvcs.comparison.values import ORDER, RUN, Change, Diff, Model, Pair
 from kvcs.comparison.weighing import Contents, Weighing, likeness
 from kvcs.comparison.whole import whole_changes
@@ -119,7 +120,7 @@ class _Comparison:
         yield from self._one_sided(*descriptions)
         yield from self._inside()
         yield from self._connections()
-        yield from whole_changes(self.old, self.new, self._places())
+        yield from whole_changes(self.old, self.new, self._places(), spelling(self.old, self.new))
         there = {pair.old: pair.new for pair in (*self.pairs(), *self.container_pairs())}
         yield from rest(*descriptions, there)
 
@@ -157,7 +158,7 @@ class _Comparison:
         known = Known(
             scopes=self.inside.there,
             places=self._places(),
-            ignored=one_sided_settings(self.old, self.new),
+            spelling=spelling(self.old, self.new),
         )
         for old, new in self.found.there.items():
             yield from layer_changes(self.old.nodes[old], self.new.nodes[new], known)

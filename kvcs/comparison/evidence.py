@@ -13,6 +13,7 @@ from kvcs import npy
 from kvcs.checksum import sha256
 from kvcs.comparison.encoded import signature, text
 from kvcs.comparison.graph import Graph, Node
+from kvcs.comparison.spelling import Spelling
 from kvcs.names import is_automatic
 from kvcs.spec import TensorSpec
 
@@ -26,9 +27,6 @@ COMMUTATIVE = frozenset({"Add", "Multiply", "Average", "Maximum", "Minimum"})
 
 # Larger tensors than this are not made only to see whether one of them is all zeros.
 MAX_CONSTANT = 4096
-
-# Settings that only one of two versions of Keras writes, by class.
-Ignored: TypeAlias = Mapping[str, frozenset[str]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,18 +95,18 @@ class Side:
         return f"{found[user]} {self.graph.before[user].index(path)}"
 
 
-def side(graph: Graph, ignored: Ignored) -> Side:
+def side(graph: Graph, spelling: Spelling) -> Side:
     """Gather what is known of the layers of a graph."""
     return Side(
         graph=graph,
-        traits={path: _traits(node, ignored) for path, node in graph.nodes.items()},
+        traits={path: _traits(node, spelling) for path, node in graph.nodes.items()},
     )
 
 
-def _traits(node: Node, ignored: Ignored) -> Traits:
+def _traits(node: Node, spelling: Spelling) -> Traits:
     spec = node.spec
-    skipped = {*GLOBAL_SETTINGS, *ignored.get(spec.cls.name, ())}
-    settings = {key: text(item) for key, item in node.config.items() if key not in skipped}
+    skipped = {*GLOBAL_SETTINGS, *spelling.one_sided.get(spec.cls.name, ())}
+    settings = {key: spelling.text(item) for key, item in node.config.items() if key not in skipped}
     settings |= {f"calls/{index}": text(dict(c)) for index, c in enumerate(node.constants)}
     weights = {
         name: tensor.sha256 for name, tensor in spec.tensors.items() if is_informative(tensor)
@@ -138,19 +136,3 @@ def _constants(dtype: str, shape: tuple[int, ...]) -> frozenset[str]:
         return frozenset()
     made = (np.full(shape, value, npy.true_dtype(dtype)) for value in (0, 1))
     return frozenset(sha256(npy.encode(array)) for array in made)
-
-
-def one_sided_settings(old: Graph, new: Graph) -> Ignored:
-    """Return the settings that one of two versions of Keras does not write, by class."""
-    if old.stored.keras_version == new.stored.keras_version:
-        return {}
-    keys = [_keys_by_class(graph) for graph in (old, new)]
-    return {cls: frozenset(keys[0][cls] ^ keys[1][cls]) for cls in keys[0].keys() & keys[1].keys()}
-
-
-def _keys_by_class(graph: Graph) -> dict[str, frozenset[str]]:
-    found: dict[str, set[str]] = {}
-    for part in graph.parts():
-        if part.spec.cls.builtin:
-            found.setdefault(part.spec.cls.name, set()).update(part.config)
-    return {cls: frozenset(keys) for cls, keys in found.items()}

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from kvcs.comparison.encoded import Json, encoded
-from kvcs.comparison.evidence import Ignored
 from kvcs.comparison.graph import Container, Node, relocated
 from kvcs.comparison.settings import Difference, differences
+from kvcs.comparison.spelling import Spelling
 from kvcs.comparison.values import CONTENTS, NEWER_KERAS, NO_WEIGHTS, Change
 from kvcs.names import is_automatic
 from kvcs.spec import MISSING, ClassRef, LayerSpec, TensorSpec
@@ -25,12 +25,12 @@ class Known:
     Attributes:
         scopes: for each model in the old model, its partner.
         places: for each place in the old model, that of its partner.
-        ignored: settings that one version of Keras writes, and the other does not.
+        spelling: what the versions of Keras that wrote them write differently.
     """
 
     scopes: Mapping[str, str]
     places: Mapping[str, str]
-    ignored: Ignored
+    spelling: Spelling
 
 
 def layer_changes(old: Node, new: Node, known: Known) -> Iterator[Change]:
@@ -59,7 +59,7 @@ def container_changes(old: Container, new: Container, known: Known) -> Iterator[
 
 def _container_setting(old: Container, new: Container, found: Difference, known: Known) -> Change:
     key = str(found.at[0])
-    if key in known.ignored.get(old.spec.cls.name, ()) and MISSING in (found.old, found.new):
+    if known.spelling.is_all(found, old.spec.cls.name):
         return _setting("note", old, new, found, reason=NEWER_KERAS)
     parts = {entry.path.split("/")[1] for entry in new.spec.layers if "/" in entry.path}
     if key in ("trainable", "dtype") or key in parts:
@@ -94,28 +94,16 @@ def _automatic(one: Node | Container) -> bool:
 
 
 def _config(old: Node, new: Node, known: Known) -> Iterator[Change]:
-    ignored = known.ignored.get(old.spec.cls.name, frozenset())
     count = 0
     for found in differences(old.config, new.config):
         if found.at == ("trainable",):
             continue
-        if (found.at[0] in ignored and MISSING in (found.old, found.new)) or _same_policy(found):
+        if known.spelling.is_all(found, old.spec.cls.name):
             yield _setting("note", old, new, found, reason=NEWER_KERAS)
         else:
             count += 1
             yield _setting("config", old, new, found)
     yield from _parts(old, new, follows=bool(count))
-
-
-def _same_policy(found: Difference) -> bool:
-    """Tell two spellings of a dtype policy: older versions of Keras write its name alone."""
-    if found.at != ("dtype",):
-        return False
-    names = [
-        value["config"].get("name") if isinstance(value, dict) and "config" in value else value
-        for value in (found.old, found.new)
-    ]
-    return isinstance(names[0], str) and names[0] == names[1]
 
 
 def _parts(old: Node, new: Node, *, follows: bool) -> Iterator[Change]:

@@ -21,10 +21,11 @@ from dataclasses import dataclass
 
 from kvcs.comparison import anchors
 from kvcs.comparison.alignment import align
-from kvcs.comparison.evidence import Likeness, one_sided_settings, side
+from kvcs.comparison.evidence import Likeness, side
 from kvcs.comparison.graph import Graph
 from kvcs.comparison.leftovers import moves, replacements, settle_runs
 from kvcs.comparison.pairing import How, Pairing
+from kvcs.comparison.spelling import spelling
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,8 +65,8 @@ def match(
     Raises:
         KvcsError: a hint names a layer that is not there, or one twice.
     """
-    ignored = one_sided_settings(old, new)
-    pairing = Pairing(side(old, ignored), side(new, ignored), likeness)
+    written = spelling(old, new)
+    pairing = Pairing(side(old, written), side(new, written), likeness)
     anchors.by_hint(pairing, hints or {})
     anchors.by_digest(pairing)
     anchors.by_name(pairing)

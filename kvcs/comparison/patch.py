@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from kvcs.comparison.description import STRUCTURE, TRAINING, Description, Record, followed
 from kvcs.comparison.settings import edited, pointer
@@ -45,6 +46,8 @@ def _apply(change: Change, found: Description) -> None:
         found[path] = change.new
     elif change.kind == "structure":
         found[path] |= {key: change.new[key] for key in STRUCTURE}
+    elif change.kind == "note" and change.at.startswith("training:"):
+        _edit(replace(change, at=change.at.removeprefix("training:")), found[TRAINING])
     elif change.kind == "training":
         _apply_training(change, found)
     elif change.kind in SETTINGS and change.at and ":" not in change.at.split("/")[0]:

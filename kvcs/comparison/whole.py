@@ -8,20 +8,24 @@ from typing import Any
 from kvcs.comparison.encoded import Json, encoded
 from kvcs.comparison.graph import Graph, relocated
 from kvcs.comparison.settings import differences
+from kvcs.comparison.spelling import Spelling
 from kvcs.comparison.values import Change
 from kvcs.spec import MISSING, Call, LayerEntry, StoredModel, SymbolicTensor, TensorRef, references
 
 
-def whole_changes(old: Graph, new: Graph, places: Mapping[str, str]) -> Iterator[Change]:
+def whole_changes(
+    old: Graph, new: Graph, places: Mapping[str, str], spelling: Spelling
+) -> Iterator[Change]:
     """Yield what differs beside layers and connections.
 
     Args:
         old: the one model.
         new: the other.
         places: for each place of a layer in the old model, that of its partner.
+        spelling: what the versions of Keras that wrote them write differently.
     """
     yield from _interface(old.stored, new.stored)
-    yield from _training(old.stored, new.stored)
+    yield from _training(old.stored, new.stored, spelling)
     yield from _state(old, new, places)
     if old.stored.keras_version != new.stored.keras_version:
         versions = old.stored.keras_version, new.stored.keras_version
@@ -69,7 +73,7 @@ def _port(name: str | None, tensor: SymbolicTensor | None) -> Json:
     return found
 
 
-def _training(old: StoredModel, new: StoredModel) -> Iterator[Change]:
+def _training(old: StoredModel, new: StoredModel, spelling: Spelling) -> Iterator[Change]:
     if old.training is MISSING or new.training is MISSING:
         if old.training is not new.training:
             mine, yours = (
@@ -79,7 +83,10 @@ def _training(old: StoredModel, new: StoredModel) -> Iterator[Change]:
             yield _of_model("training", "", mine, yours)
         return
     for found in differences(encoded(old.training), encoded(new.training)):
-        yield _of_model("training", found.path, found.old, found.new)
+        if spelling.is_all(found, ""):
+            yield _of_model("note", f"training:{found.path}", found.old, found.new)
+        else:
+            yield _of_model("training", found.path, found.old, found.new)
 
 
 def _state(old: Graph, new: Graph, places: Mapping[str, str]) -> Iterator[Change]:

@@ -283,7 +283,11 @@ def _notes(diff: Diff) -> Iterator[Line]:
     if renumbered:
         layers = words.count(renumbered, "layer")
         yield Line((), "", f"∙ {layers} renumbered (automatic names, no other change)")
-    seen: set[tuple[str, str]] = set()
+    spelled = [change for change in diff.of("note") if change.reason == NEWER_KERAS]
+    if spelled:
+        layers = words.count(len({change.path for change in spelled}), "layer")
+        yield Line(("note",), layers, words.count(len(spelled), "setting"), NEWER_KERAS)
+    seen: set[tuple[str, str]] = {(change.at, change.reason) for change in spelled}
     for change in diff.of("note"):
         key = (change.at, change.reason)
         if key in seen:
