@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from strategies import describe
 
-from kvcs.names import canonical_names
+from kvcs.names import canonical_names, snake_case
 from kvcs.spec import (
     Call,
     ClassRef,
@@ -232,6 +232,7 @@ class _Storing:
     network: Network
     paths: dict[int, str] = field(default_factory=dict)
     contents: dict[str, Callable[[], np.ndarray]] = field(default_factory=dict)
+    taken: dict[tuple[int, int], int] = field(default_factory=dict)
 
     def model(self) -> StoredModel:
         training = {} if self.network.training is None else {"training": self.network.training}
@@ -253,7 +254,7 @@ class _Storing:
                 members.append(member)
         classes = {m: network.layers[m].cls if m > 0 else "Functional" for m in members}
         given = {m: self._given(m) for m in members}
-        named = [(given[m] or _automatic(classes[m]), classes[m]) for m in members]
+        named = [(given[m] or snake_case(classes[m]), classes[m]) for m in members]
         if scope:
             named.insert(0, ("input_layer", "InputLayer"))
         names = canonical_names(named)
@@ -269,12 +270,12 @@ class _Storing:
             )  # fmt: skip
             calls = tuple(self.calls(member, scope, by_member))
             entries.append(LayerEntry(name=name, path=f"layers/{name}", calls=calls, layer=layer))
-        outputs = network.outputs if not scope else [self.exit(scope)]
-        inputs = [names[0]] if not scope else ["input_layer"]
-        if not scope:
-            inputs = [by_member[m] for m in members if classes[m] == "InputLayer"]
+        outputs = [self.exit(scope)] if scope else network.outputs
+        inputs = ["input_layer"] if scope else [
+            name for member, name in by_member.items() if classes[member] == "InputLayer"
+        ]  # fmt: skip
         return ModelSpec(
-            cls=ClassRef("keras.src.models.functional" if False else "keras", "Functional"),
+            cls=ClassRef("keras", "Functional"),
             config={"trainable": True},
             build="graph",
             layers=tuple(entries),
@@ -321,21 +322,14 @@ class _Storing:
             return
         layer = network.layers[member]
         for inputs in layer.inputs:
-            refs = []
-            for one in inputs:
-                made = sum(network.layers[one].inputs[0] is not None for _ in ())
-                refs.append(self.ref(one, scope, names, self._which(one, member, made)))
+            refs = [self.ref(one, scope, names, self._which(one, member)) for one in inputs]
             yield _call(refs, network.width(member))
 
-    def _which(self, source: int, consumer: int, default: int) -> int:
-        """Return which call of a shared layer a consumer takes: the first takes the first."""
+    def _which(self, source: int, consumer: int) -> int:
+        """Return which call of a shared layer a consumer takes: each time the next one."""
         calls = self.network.layers[source].inputs
-        if len(calls) < 2:
-            return default
-        key = (source, consumer)
-        self.taken = getattr(self, "taken", {})
-        self.taken[key] = self.taken.get(key, -1) + 1
-        return self.taken[key] % len(calls)
+        taken = self.taken[source, consumer] = self.taken.get((source, consumer), -1) + 1
+        return taken % len(calls) if len(calls) > 1 else 0
 
     def layer(self, number: int, place: str, path: str) -> LayerSpec:
         layer = self.network.layers[number]
@@ -347,12 +341,6 @@ class _Storing:
             self.contents[f"{place}/{name}.npy"] = lambda value=value: value
         config = {**layer.config, "trainable": layer.trainable, "dtype": POLICY}
         return LayerSpec(cls=ClassRef("keras.layers", layer.cls), config=config, tensors=tensors)
-
-
-def _automatic(cls: str) -> str:
-    from kvcs.names import snake_case
-
-    return snake_case(cls)
 
 
 def _call(refs: list[TensorRef], width: int) -> Call:
