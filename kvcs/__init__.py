@@ -6,14 +6,16 @@
     kvcs.commit(model, "models/mnist", "Widen head")    the same, and a git commit
     model = kvcs.load("v1.0:models/mnist")              any revision -> live model
     kvcs.verify("models/mnist")                         true when every checksum holds
+    kvcs.diff("v1.0:models/mnist", "models/mnist")      what changed; false when nothing did
     kvcs.digest("models/mnist")                         "sha256:…"
 
 Every function takes the same operand MODEL: a directory, `REV:DIR` as in git, a saved Keras file,
 or a live `keras.Model`. Importing kvcs imports neither Keras nor git; a function imports what it
 needs when it is called.
 
-Read the package from below: `spec` (the values), `tree` (the stored format), `workdir`, `repo` and
-`keras_io` (the world: directories, git, Keras), `commands` (the use cases), `cli`.
+Read the package from below: `spec` (the values), `tree` (the stored format), `comparison` (what
+changed), `workdir`, `repo` and `keras_io` (the world: directories, git, Keras), `render` (words),
+`commands` (the use cases), `cli`.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from kvcs.errors import KvcsError
 
 if TYPE_CHECKING:
     from kvcs.commands.commit import commit
+    from kvcs.commands.diff import diff
     from kvcs.commands.digest import digest
     from kvcs.commands.load import load
     from kvcs.commands.model_json import model_from_json, model_to_json
@@ -37,6 +40,7 @@ __all__ = [
     "KvcsError",
     "__version__",
     "commit",
+    "diff",
     "digest",
     "load",
     "model_from_json",
@@ -47,6 +51,7 @@ __all__ = [
 
 _HOMES = {
     "commit": "kvcs.commands.commit",
+    "diff": "kvcs.commands.diff",
     "digest": "kvcs.commands.digest",
     "load": "kvcs.commands.load",
     "model_from_json": "kvcs.commands.model_json",

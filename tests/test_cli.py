@@ -22,7 +22,7 @@ from gitrepo import commit_all, git, hook, state
 import kvcs as package
 from kvcs.tree.writer import MANIFEST
 
-COMMANDS = ("checkout", "commit", "demo", "digest", "export", "show", "verify")
+COMMANDS = ("checkout", "commit", "demo", "diff", "digest", "export", "show", "verify")
 
 # What to do about an operand that is there, and no model.
 NAME_ONE = "Name the directory that `kvcs.save` or `kvcs export` wrote"
@@ -863,6 +863,8 @@ class TestImports:
             ["digest", ":models/mnist", "--json"],
             ["show", "models/mnist"],
             ["show", "HEAD:models/mnist", "--json"],
+            ["diff"],
+            ["diff", "HEAD:models/mnist", "models/mnist", "--format", "json"],
             ["commit", "models/mnist", "-m", "Train"],
         ],
         ids=" ".join,
@@ -889,6 +891,7 @@ class TestImports:
             (["digest", "models/mnist"], {"click", "numpy", "rich"}),
             (["show", "models/mnist"], {"click", "numpy", "rich"}),
             (["show", "HEAD:models/mnist"], {"click", "git", "numpy", "rich"}),
+            (["diff", "models/mnist", "models/mnist"], {"click", "numpy", "rich"}),
             (["commit", "-m", "Nothing"], {"click", "git", "numpy"}),
         ],
         ids=lambda value: " ".join(value) if isinstance(value, list) else "",

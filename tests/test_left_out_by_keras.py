@@ -190,8 +190,9 @@ def test_training_in_float8_goes_on(tmp_path: Path) -> None:
     model.compile("adam", "mse")
     model.fit(X, Y, verbose=0)
     loaded = round_trip(model, tmp_path)
-    one = model.fit(X, Y, verbose=0).history
-    assert loaded.fit(X, Y, verbose=0).history == one
+    one = model.fit(X, Y, verbose=0, shuffle=False).history["loss"]
+    other = loaded.fit(X, Y, verbose=0, shuffle=False).history["loss"]
+    assert np.allclose(one, other, rtol=1e-5)  # float8 rounds by what threads add up first
 
 
 @pytest.mark.filterwarnings("ignore:The object being serialized includes a `lambda`")

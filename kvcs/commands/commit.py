@@ -68,7 +68,7 @@ def commit_directories(
     with Repository.discover() as repository:
         if repository.top is None:
             raise RepositoryError("a bare repository has no working tree to commit from")
-        chosen = list(directories) or _models_of(repository)
+        chosen = list(directories) or models_of(repository)
         if not chosen:
             raise OperandError(
                 f"no model directory below {repository.top}: `kvcs export SOURCE DIR` makes one"
@@ -85,7 +85,7 @@ def commit_directories(
         return repository.commit(chosen, message, trailers)
 
 
-def _models_of(repository: Repository) -> list[Path]:
+def models_of(repository: Repository) -> list[Path]:
     """Return every model directory that git sees, also one that was removed."""
     found: list[Path] = []
     for directory in repository.directories_with(MANIFEST):

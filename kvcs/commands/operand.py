@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
+from kvcs import npy
 from kvcs.errors import KvcsError, NotAModelError, OperandError
 from kvcs.spec import StoredModel
 from kvcs.tree import reader, writer
@@ -30,17 +31,21 @@ class Stored:
     Attributes:
         name: the operand, as the user gave it.
         files: its files, read lazily.
+        live: the tensors and assets of a live model, which has no files for them.
     """
 
     name: str
     files: Mapping[str, bytes]
+    live: Mapping[str, Callable[[], npy.Array | bytes]] | None = None
 
     def model(self) -> StoredModel:
         """Read the model as data."""
         return reader.read(self.files, self.name)
 
-    def contents(self, model: StoredModel) -> reader.Contents:
+    def contents(self, model: StoredModel) -> Mapping[str, Callable[[], npy.Array | bytes]]:
         """Return its tensors and assets, checked as they are read."""
+        if self.live is not None:
+            return self.live
         return reader.Contents(self.files, model, self.name)
 
 
@@ -128,7 +133,7 @@ def _advice(name: str) -> str:
 
 @contextmanager
 def described(operand: Model, custom_objects: Mapping[str, Any] | None = None) -> Iterator[Stored]:
-    """Open any operand as a stored model; of a live one, or a Keras file, only the JSON is there.
+    """Open any operand as a stored model; a live one, or a Keras file, has files of JSON only.
 
     Raises:
         KvcsError: there is no such model, or it cannot be described.
@@ -137,12 +142,13 @@ def described(operand: Model, custom_objects: Mapping[str, Any] | None = None) -
         from kvcs.commands.saved import opened_file
 
         with opened_file(os.fspath(operand), custom_objects=custom_objects) as found:
-            yield Stored(str(operand), _json_files(found.model, found.contents))
+            yield Stored(str(operand), _json_files(found.model, found.contents), found.contents)
     elif is_live(operand):
         from kvcs.keras_io.capture import capture
 
         captured = capture(operand)
-        yield Stored("the live model", _json_files(captured.model, captured.contents))
+        files = _json_files(captured.model, captured.contents)
+        yield Stored("the live model", files, captured.contents)
     else:
         with opened(operand) as stored:
             yield stored

@@ -83,6 +83,18 @@ class Repository:
         """
         return resolve_commit(self._git, rev)
 
+    def merge_base(self, one: str, other: str) -> str:
+        """Return the full hash of the best common ancestor of two commits.
+
+        Raises:
+            RepositoryError: if there is no such commit, or they have no ancestor in common.
+        """
+        commits = self.resolve(one), self.resolve(other)
+        done = self._git.run("merge-base", *commits)
+        if done.status != 0:
+            raise RepositoryError(f"'{one}' and '{other}' have no commit in common.")
+        return done.text
+
     def commit(
         self,
         directories: Sequence[Path],

@@ -43,6 +43,7 @@ class RevisionTree(Mapping[str, bytes]):
 
     def __init__(self, description: str, objects: Mapping[str, str], reader: ObjectReader) -> None:
         self.description = description
+        self.path = description[(_first_colon(description) or 0) + 1 :]
         self._objects = dict(sorted(objects.items()))
         self._reader = reader
 

@@ -1,0 +1,125 @@
+"""Which versions of which models are compared: the operands of `git diff`, for models."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kvcs.commands.commit import models_of
+from kvcs.commands.operand import is_manifest, what_stands_at
+from kvcs.errors import OperandError
+from kvcs.tree.writer import MANIFEST
+
+if TYPE_CHECKING:
+    from kvcs.repo import Repository
+
+WORK_TREE = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Versions:
+    """Two versions of one model, each a MODEL; None where it is not there."""
+
+    name: str
+    old: str | None
+    new: str | None
+
+
+def versions(operands: Sequence[str]) -> list[Versions]:
+    """Return what is compared.
+
+    Two MODELs are compared with each other. One MODEL is compared with what it is now (`REV:DIR`)
+    or was in HEAD (a directory). Revisions take each model of the repository: none at all is HEAD
+    and the working tree, `A` is A and the working tree, `A B` and `A..B` are A and B, and
+    `A...B` is their merge base and B.
+
+    Raises:
+        OperandError: more than two operands, or a model and a revision.
+        RepositoryError: there is no repository, or no such revision.
+    """
+    models = [is_model(operand) for operand in operands]
+    if len(operands) > 2:
+        raise OperandError(f"expected at most two operands, got {len(operands)}")
+    if len(operands) == 2 and any(models):
+        return [Versions(name=operands[1], old=operands[0], new=operands[1])]
+    if len(operands) == 1 and models[0]:
+        return [_of_one(operands[0])]
+    return _of_repository(operands)
+
+
+def is_model(operand: str) -> bool:
+    """Tell a MODEL from a revision: it has a path behind a colon, or stands on disk."""
+    return ":" in operand or what_stands_at(operand) != "nothing"
+
+
+def _of_one(operand: str) -> Versions:
+    from kvcs.repo import Repository
+
+    with Repository.discover() as repository:
+        top = repository.top
+        if top is None:
+            raise OperandError("a bare repository has no working tree: name two models")
+        if what_stands_at(operand) != "nothing":
+            path = _below(Path(operand), top)
+            return Versions(name=operand, old=f"HEAD:{path}", new=operand)
+        path = repository.revision(operand).path
+        return Versions(name=path, old=operand, new=_shown(top / path))
+
+
+def _below(path: Path, top: Path) -> str:
+    try:
+        return path.resolve().relative_to(top.resolve()).as_posix()
+    except ValueError:
+        raise OperandError(f"{path} is outside of the repository in {top}") from None
+
+
+def _shown(path: Path) -> str:
+    """Return a path as a user in the current directory writes it."""
+    return Path(os.path.relpath(path)).as_posix()
+
+
+def _of_repository(operands: Sequence[str]) -> list[Versions]:
+    from kvcs.repo import Repository
+
+    with Repository.discover() as repository:
+        old, new = _revisions(repository, operands)
+        before, after = (_places(repository, revision) for revision in (old, new))
+        return [
+            Versions(name=place, old=before.get(place), new=after.get(place))
+            for place in sorted(before.keys() | after.keys())
+        ]
+
+
+def _revisions(repository: Repository, operands: Sequence[str]) -> tuple[str, str]:
+    if not operands:
+        return "HEAD", WORK_TREE
+    if len(operands) == 2:
+        return operands[0], operands[1]
+    for dots in ("...", ".."):
+        old, mark, new = operands[0].partition(dots)
+        if mark:
+            old, new = old or "HEAD", new or "HEAD"
+            return (repository.merge_base(old, new) if dots == "..." else old), new
+    return operands[0], WORK_TREE
+
+
+def _places(repository: Repository, revision: str) -> dict[str, str]:
+    """Return the models of a revision, or of the working tree, by their place in it."""
+    top = repository.top
+    if revision == WORK_TREE:
+        if top is None:
+            raise OperandError("a bare repository has no working tree: name two revisions")
+        there = [path for path in models_of(repository) if (path / MANIFEST).exists()]
+        return {_below(path, top): _shown(path) for path in there}
+    repository.resolve(revision)
+    tree = repository.revision(f"{revision}:")
+    found: list[str] = []
+    for path in tree:
+        place, _, name = path.rpartition("/")
+        inside = any(place.startswith(f"{outer}/") for outer in found)
+        if name == MANIFEST and place and not inside and is_manifest(tree[path]):
+            found.append(place)
+    return {place: f"{revision}:{place}" for place in found}

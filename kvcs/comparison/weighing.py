@@ -1,0 +1,122 @@
+"""Weights whose digests differ are read, two at a time, and their changes put in numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from kvcs.comparison.encoded import Json
+from kvcs.comparison.evidence import Likeness
+from kvcs.comparison.graph import Container, Graph, Node
+from kvcs.comparison.statistics import Statistics, added_rank, sketch, statistics
+from kvcs.comparison.values import Change, Diff
+from kvcs.npy import Array
+from kvcs.spec import TensorSpec
+
+# The tensors of a model by path from its root, as `kvcs.tree.reader.Contents` has them.
+Contents: TypeAlias = Mapping[str, Callable[[], "Array | bytes"]]
+
+
+def likeness(old: Contents, new: Contents) -> Likeness:
+    """Return what compares the weights of two layers: by a sample of the largest tensor."""
+    samples: dict[tuple[bool, str], Array] = {}
+
+    def sample(node: Node, contents: Contents, is_new: bool) -> Array | None:
+        if (is_new, node.path) not in samples:
+            name = max(node.spec.tensors, key=lambda name: (node.spec.tensors[name].size, name))
+            array = _array(contents, node, node.spec.tensors[name])
+            samples[is_new, node.path] = sketch(array)
+        return samples[is_new, node.path]
+
+    def compare(mine: Node, yours: Node) -> float | None:
+        one, other = sample(mine, old, False), sample(yours, new, True)
+        if one is None or other is None or one.shape != other.shape or one.size < 4:
+            return None
+        return float(np.dot(one, other))
+
+    return compare
+
+
+def _array(contents: Contents, part: Node | Container, tensor: TensorSpec) -> Array:
+    found = contents[f"{part.place}/{tensor.file}" if part.place else tensor.file]()
+    assert isinstance(found, np.ndarray), "assets have no tensor's name"
+    return found
+
+
+@dataclass(frozen=True)
+class Weighing:
+    """Two models and their tensors; `report` is told the bytes that were read, for progress."""
+
+    old: Graph
+    new: Graph
+    old_contents: Contents
+    new_contents: Contents
+    report: Callable[[int], None] = field(default=lambda size: None)
+
+    def with_statistics(self, diff: Diff) -> Diff:
+        """Return a diff with the statistics of all weights that changed."""
+        changes = tuple(
+            replace(change, details=self._details(change))
+            if change.kind in ("weights", "shape") and change.new_path is not None
+            else change
+            for change in diff.changes
+        )
+        return replace(diff, changes=changes)
+
+    def _details(self, change: Change) -> Json:
+        sides = _part(self.old, change.old_path), _part(self.new, change.new_path)
+        tensors: dict[str, Json] = {}
+        labels: list[str] = []
+        for name, found, rank in self._compared(*sides):
+            if change.kind == "weights" and name not in change.new:
+                continue  # averages, which are another change
+            tensors[name] = found.to_json()
+            labels += found.labels
+            labels += [f"low-rank update, rank {rank}"] if rank else []
+        merged = self._merged(*sides)
+        if merged:
+            labels = [f"LoRA merged, rank {merged}"]
+        return {"tensors": tensors, "labels": sorted(set(labels))}
+
+    def _compared(
+        self, old: Node | Container, new: Node | Container
+    ) -> Iterator[tuple[str, Statistics, int | None]]:
+        for name, tensor in sorted(old.spec.tensors.items()):
+            other = new.spec.tensors.get(name)
+            if other is None or other.shape != tensor.shape or other.sha256 == tensor.sha256:
+                continue
+            mine = _array(self.old_contents, old, tensor)
+            yours = _array(self.new_contents, new, other)
+            self.report(mine.nbytes + yours.nbytes)
+            found = statistics(mine, yours)
+            low = found.share > 0.5 and not found.labels
+            yield name, found, added_rank(mine, yours) if low else None
+
+    def _merged(self, old: Node | Container, new: Node | Container) -> int | None:
+        """Return the rank of LoRA factors that went into the kernel they stood beside."""
+        factors = _factors(old)
+        if factors is None or _factors(new) is not None or "kernel" not in new.spec.tensors:
+            return None
+        first, second = (_array(self.old_contents, old, tensor) for tensor in factors)
+        before = _array(self.old_contents, old, old.spec.tensors["kernel"]).astype(np.float64)
+        after = _array(self.new_contents, new, new.spec.tensors["kernel"]).astype(np.float64)
+        rank = first.shape[-1]
+        alpha: Any = old.config.get("lora_alpha", rank)
+        product = first.astype(np.float64) @ second.astype(np.float64) * (alpha / rank)
+        same = product.shape == before.shape == after.shape
+        return rank if same and np.allclose(before + product, after, rtol=1e-4, atol=1e-6) else None
+
+
+def _part(graph: Graph, path: str | None) -> Node | Container:
+    path = path or ""
+    return graph.nodes.get(path) or graph.ports.get(path) or graph.containers[path]
+
+
+def _factors(part: Node | Container) -> tuple[TensorSpec, TensorSpec] | None:
+    tensors = part.spec.tensors
+    if "kernel" not in tensors or not {"lora_kernel_a", "lora_kernel_b"} <= tensors.keys():
+        return None
+    return tensors["lora_kernel_a"], tensors["lora_kernel_b"]
