@@ -23,7 +23,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from kvcs.errors import KvcsError
+from kvcs.errors import KvcsError, RestoreWarning
 
 if TYPE_CHECKING:
     from kvcs.commands.commit import commit
@@ -38,6 +38,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "KvcsError",
+    "RestoreWarning",
     "__version__",
     "commit",
     "diff",
