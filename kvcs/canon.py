@@ -126,6 +126,18 @@ def loads(data: bytes) -> Any:
         FormatError: not JSON, a key twice in an object, NaN or Infinity, nested more than 100
             deep, or not in the canonical form, so that a reviewer and kvcs would read the same.
     """
+    value = parsed(data)
+    if dumps(value) != data:
+        raise FormatError("not in canonical form (sorted keys, two spaces, one final newline)")
+    return value
+
+
+def parsed(data: bytes) -> Any:
+    """Read JSON that is known to be in the canonical form, for `dumps` has just made it.
+
+    Raises:
+        FormatError: as `loads`, but for the form.
+    """
     try:
         text = data.decode()
         value = json.loads(
@@ -141,8 +153,6 @@ def loads(data: bytes) -> Any:
         raise FormatError(f"not JSON: {str(error).partition(';')[0]}") from None
     if _depth(value) > MAX_DEPTH:
         raise FormatError(f"nested more than {MAX_DEPTH} deep")
-    if dumps(value) != data:
-        raise FormatError("not in canonical form (sorted keys, two spaces, one final newline)")
     return value
 
 

@@ -64,7 +64,7 @@ def _json(path: str, value: Any, read: Callable[[Any], Any], digests: dict[str, 
     """Lay out a file, and read it back: nothing is written that could not be read."""
     try:
         data = canon.dumps(value)
-        read(canon.loads(data))
+        read(canon.parsed(data))
     except (FormatError, ValueError) as error:
         raise SaveError(f"{path} cannot be stored: {error}") from error
     digests[path] = sha256([data])
