@@ -215,6 +215,14 @@ def test_a_compile_that_cannot_be_repeated_is_refused(tmp_path: Path) -> None:
         kvcs.save(model, tmp_path / "model")
 
 
+def test_a_variable_that_keras_does_not_track_is_refused(tmp_path: Path) -> None:
+    tensorflow = pytest.importorskip("tensorflow")
+    model = called(Two())
+    model.first.factor = tensorflow.Variable(2.0)
+    with pytest.raises(SaveError, match=r"\(Project\) keeps 'factor' in a tf.Variable"):
+        kvcs.save(model, tmp_path / "model")
+
+
 def test_the_name_of_a_model_whose_class_takes_none(tmp_path: Path) -> None:
     model = called(Two())
     model.name = "champion"

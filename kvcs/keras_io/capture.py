@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -152,6 +153,7 @@ class _Capture:
 
     def _own(self, place: Place, by_class: bool) -> LayerSpec:
         cls = class_of(place.layer)
+        _check_variables(place)
         try:
             if by_class and place.build not in ("graph", "sequence"):
                 described = built_config(place.layer, cls)
@@ -259,6 +261,20 @@ def _was_changed(part: Any) -> bool:
     """Tell whether a layer that another one of Keras' builds has LoRA factors or is quantised."""
     quantised = getattr(getattr(part, "dtype_policy", None), "quantization_mode", None)
     return bool(quantised or getattr(part, "lora_enabled", False))
+
+
+def _check_variables(place: Place) -> None:
+    """Refuse a variable of TensorFlow's own, which Keras neither tracks nor saves."""
+    tensorflow = sys.modules.get("tensorflow")
+    for part in place.parts.values() if tensorflow else ():
+        if class_of(part).builtin:
+            continue  # a lookup layer saves its own
+        for name, value in vars(part).items():
+            if isinstance(value, tensorflow.Variable):  # type: ignore[union-attr]
+                raise SaveError(
+                    f"{_title(place)} keeps {name!r} in a tf.Variable, which Keras does not save: "
+                    "make it a keras.Variable, or use add_weight()"
+                )
 
 
 def _part(part: Any) -> PartSpec:
