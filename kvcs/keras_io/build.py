@@ -115,16 +115,20 @@ class Builder:
         _set_policy(live, refused)
         if "name" in refused:
             live.name = name
-        if not isinstance(layer, ModelSpec) and not layer.parts:
+        if isinstance(layer, ModelSpec) or layer.parts:
+            self._build_with_parts(live, layer, path)
+        else:
             _build(live, layer.build_config)
-            return live
+        return live
+
+    def _build_with_parts(self, live: Any, layer: LayerSpec, path: str) -> None:
+        """Build a layer that makes others by itself, and put back what was changed on those."""
         put_back_policies(survey_layer(live, path), self.described)
         _build(live, layer.build_config)
         self._build_left_over(survey_layer(live, path))
         root = survey_layer(live, path)
         put_back_policies(root, self.described)  # of what was made while building
         put_back_settings(root, self.described)
-        return live
 
     def _build_left_over(self, root: Place) -> None:
         """Build the layers that a class builds only when it is called: as they were built."""

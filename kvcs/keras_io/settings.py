@@ -33,15 +33,15 @@ def put_back_policies(root: Place, described: Mapping[str, LayerSpec]) -> None:
         described: the stored layers by path.
     """
     for layer, cls, config in _class_built(root, described):
-        for key, _, new in sorted(_differences(layer, cls, config), reverse=True, key=_key):
-            if key == "dtype":  # last, for it quantises by the config of that
+        for key, _, new in sorted(_differences(layer, cls, config), key=_is_policy):
+            if key == "dtype":  # last: it quantises, by the config that is set before
                 _set_policy(layer, keras.dtype_policies.get(revive(new, keras_form=True)))
             elif key.endswith(_OBJECTS) and hasattr(layer, key):
                 _set_object(layer, key, revive(new, keras_form=True))
 
 
-def _key(difference: tuple[str, Value, Value]) -> bool:
-    return difference[0] != "dtype"
+def _is_policy(difference: tuple[str, Value, Value]) -> bool:
+    return difference[0] == "dtype"
 
 
 def _set_object(layer: Any, key: str, described: Any) -> None:
