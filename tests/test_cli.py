@@ -793,7 +793,10 @@ class TestStreams:
         assert "Traceback" not in done.err
 
     def test_the_next_file_does_not_take_the_place_of_a_closed_stream(self) -> None:
-        script = "import sys, kvcs.cli as c; c._open_streams(); print(open('f', 'w').fileno() > 2)"
+        script = (
+            "from kvcs.cli.program import _open_streams\n"
+            "_open_streams(); print(open('f', 'w').fileno() > 2)"
+        )
         sh = ["sh", "-c", '"$@" <&- 2>&-', "sh", sys.executable, "-c", script]
         assert process(command=sh) == Done(0, "True\n", "")
 
