@@ -28,7 +28,7 @@ from typing import Any
 import pytest
 
 import kvcs
-from kvcs import cli
+from kvcs.cli import group as cli
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = ("README.md", "docs/tutorial.md", "docs/diff.md")
