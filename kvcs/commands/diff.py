@@ -8,6 +8,7 @@ from typing import Any
 
 from kvcs import comparison
 from kvcs.commands.operand import Model, Stored, described
+from kvcs.tree.reader import Seen
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,8 @@ def diff(
 def _compared(
     old: Stored, new: Stored, hints: Mapping[str, str] | None, stats: bool
 ) -> comparison.Diff:
-    models = old.model(), new.model()
+    seen: Seen = {}
+    models = old.model(seen), new.model(seen)
     if not stats:
         return comparison.diff(*models, hints=hints)
     contents = old.contents(models[0]), new.contents(models[1])

@@ -11,6 +11,9 @@ from kvcs.repo.objects import ObjectReader
 from kvcs.repo.place import Place, pathspec, resolve
 from kvcs.repo.program import Completed, GitProgram
 
+# The file of which a model has hundreds.
+_SMALL = "layer.json"
+
 _UNREADABLE = {"120000": "a symbolic link", "160000": "a submodule"}
 
 
@@ -46,10 +49,30 @@ class RevisionTree(Mapping[str, bytes]):
         self.path = description[(_first_colon(description) or 0) + 1 :]
         self._objects = dict(sorted(objects.items()))
         self._reader = reader
+        self._small: dict[str, bytes] = {}
+
+    def object_id(self, path: str) -> str | None:
+        """Return the full hash of one file; None where there is no such file."""
+        return self._objects.get(path)
 
     def __getitem__(self, path: str) -> bytes:
         """Read the contents of one file."""
-        return self._reader.read(self._objects[path])
+        object_id = self._objects[path]
+        if not path.endswith(_SMALL):
+            return self._reader.read(object_id)
+        if object_id not in self._small:
+            self._read_small()
+        return self._small[object_id]
+
+    def _read_small(self) -> None:
+        """Read all such files at once: who reads one reads all, and each takes a while alone."""
+        wanted = {each for path, each in self._objects.items() if path.endswith(_SMALL)}
+        ids = sorted(wanted)
+        self._small = dict(zip(ids, self._reader.read_all(ids), strict=True))
+
+    def expect(self, paths: Iterable[str]) -> None:
+        """Say which files will be read next, in order, so that they come faster."""
+        self._reader.expect([self._objects[path] for path in paths if path in self._objects])
 
     def __iter__(self) -> Iterator[str]:
         """Go through the paths in order."""
