@@ -16,7 +16,8 @@ from git's objects; a commit takes model directories and nothing else with it:
 | `committing.py` | a commit of some directories, or a refusal in one sentence  |
 | `staging.py`    | what such a commit contains, prepared in a private index    |
 | `message.py`    | commit messages and their trailers                          |
-| `history.py`    | the commits that touched a model                            |
+| `history.py`    | the commits that touched a model, also under older names    |
+| `batch.py`      | many objects and trees at once                              |
 | `program.py`    | the git program itself, run through GitPython               |
 
 Everything goes through the git program, which GitPython finds, starts and ends. Its object
@@ -26,8 +27,8 @@ Needs git 2.31 or newer.
 
 from __future__ import annotations
 
-from kvcs.repo.history import Version
+from kvcs.repo.history import Selection, Version
 from kvcs.repo.repository import Repository
 from kvcs.repo.revision import RevisionTree
 
-__all__ = ["Repository", "RevisionTree", "Version"]
+__all__ = ["Repository", "RevisionTree", "Selection", "Version"]

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 
 from kvcs.errors import RepositoryError
+from kvcs.repo.batch import Trees, read_objects
 from kvcs.repo.committing import commit_directories
-from kvcs.repo.history import Version, read_history
+from kvcs.repo.history import Selection, Version, follow
 from kvcs.repo.objects import ObjectReader
 from kvcs.repo.place import Place, find_place
 from kvcs.repo.program import WRITING, GitProgram, decode
-from kvcs.repo.revision import RevisionTree, read_revision, resolve_commit
+from kvcs.repo.revision import RevisionTree, parse, read_revision, resolve_commit
 
 
 class Repository:
@@ -30,6 +31,7 @@ class Repository:
         self._git = git
         self._place = place
         self._reader = ObjectReader(git)
+        self._trees = Trees(git)
 
     @classmethod
     def discover(cls, start: Path | None = None) -> Repository:
@@ -150,16 +152,63 @@ class Repository:
         for key, value in (("user.name", name), ("user.email", email)):
             self._git.check("config", "--local", key, value, environment=WRITING)
 
-    def history(
-        self, directory: Path, *, revision: str = "HEAD", limit: int | None = None
-    ) -> list[Version]:
-        """Return the commits up to a revision that touched the directory, newest first.
+    def history(self, path: str, manifest: str, selection: Selection) -> list[Version]:
+        """Return the selected commits that touched a directory, children first, else newest first.
+
+        Where a commit renamed the directory, it goes on with the old name.
+
+        Args:
+            path: the directory, from the repository root; see `relative`.
+            manifest: name of the file in it by which git finds it again.
+            selection: which commits.
 
         Raises:
             RepositoryError: if there is no such revision.
         """
-        commit = self.resolve(revision)
-        return read_history(self._git, self._place.relative(directory), commit, limit)
+        return follow(self._git, self._place, self._trees, path, selection, manifest)
+
+    def relative(self, directory: Path) -> str:
+        """Return a directory as a path from the repository root; the root is empty.
+
+        Raises:
+            RepositoryError: it is outside of the repository.
+        """
+        return self._place.relative(directory)
+
+    def spec(self, text: str) -> tuple[str, str]:
+        """Take `REV:DIR` apart: the revision, and the directory from the repository root.
+
+        Raises:
+            RepositoryError: it is none, or leads out of the repository.
+        """
+        return parse(text, self._place)
+
+    def listings(
+        self, places: Iterable[tuple[str, str]], inside: str
+    ) -> dict[tuple[str, str], dict[str, str]]:
+        """Return the files in directories of commits, by path, each with the id of its content.
+
+        Few git processes do that for a whole history. Of the directories in a directory, only
+        one is looked into; a place where there is no directory is left out.
+
+        Args:
+            places: a commit in any spelling, and a path from the repository root.
+            inside: name of the directory that is looked into.
+        """
+        wanted = list(places)
+        roots = self._trees.roots(commit for commit, _ in wanted)
+        there = [(roots[commit], path) for commit, path in wanted if commit in roots]
+        found = self._trees.directories(there)
+        files = self._trees.files(found.values(), inside.encode())
+        return {
+            (commit, path): files[found[roots[commit], path]]
+            for commit, path in wanted
+            if commit in roots and (roots[commit], path) in found
+        }
+
+    def contents(self, object_ids: Iterable[str]) -> dict[str, bytes]:
+        """Return the contents of small files by their id, all at once."""
+        return {name: found.content for name, found in read_objects(self._git, object_ids).items()}
 
     def close(self) -> None:
         """End the git process that reads objects; its trees cannot be read afterwards."""

@@ -1,0 +1,131 @@
+"""The versions of a model for a terminal: one row each, what changed in a phrase."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from kvcs.render.text import plain
+from kvcs.render.words import count, cut
+
+if TYPE_CHECKING:
+    from kvcs.commands.log import Entry, Log, Step
+
+# Kinds of changes, as a diff counts them, and the words for one of them.
+_SIGNED = {
+    "added": ("+", "layer"),
+    "removed": ("-", "layer"),
+    "containers_added": ("+", "model inside"),
+    "containers_removed": ("-", "model inside"),
+}
+_COUNTED = {
+    "replaced": ("layer", "replaced"),
+    "moved": ("layer", "moved"),
+    "rescoped": ("layer", "in another model"),
+    "renamed": ("layer", "renamed"),
+    "connections_added": ("connection", "added"),
+    "connections_removed": ("connection", "removed"),
+    "inputs_reordered": ("layer", "with inputs reordered"),
+    "config": ("setting", ""),
+    "trainable": ("layer", "frozen or unfrozen"),
+}
+_STYLES = {"new": "green", "removed": "red", "unknown": "red", "same": "dim"}
+
+
+def log(found: Log, *, reverse: bool = False) -> RenderableType:
+    """Lay out `kvcs log`."""
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    with_metrics = any(entry.metrics for entry in found)
+    titles = ["Version", "Date", "Author", "Change", "Params"]
+    for title in [*titles, *(["Metrics"] if with_metrics else []), "Subject"]:
+        table.add_column(
+            title,
+            justify="right" if title == "Params" else "left",
+            overflow="fold",
+            no_wrap=title in ("Version", "Date", "Params"),
+        )
+    entries = found.entries[::-1] if reverse else found.entries
+    for entry in entries:
+        cells = _cells(entry)
+        table.add_row(*(cells if with_metrics else [*cells[:5], cells[6]]))
+    cuts = [Text(_cut(entry), "yellow") for entry in entries if entry.cut]
+    return Group(table, *cuts)
+
+
+def _cells(entry: Entry) -> list[Text]:
+    params = "" if entry.parameters is None else f"{entry.parameters:,}"
+    style = "bold red" if entry.state == "damaged" else _STYLES.get(entry.step.kind, "")
+    return [
+        Text(entry.abbrev, "yellow"),
+        Text(entry.date[:10]),
+        Text(cut(entry.author)),
+        Text(phrase(entry), style),
+        Text(params),
+        Text(metrics(entry)),
+        Text(plain(entry.subject)),
+    ]
+
+
+def _cut(entry: Entry) -> str:
+    return (
+        f"A shallow clone holds nothing before {entry.abbrev}; "
+        "`git fetch --unshallow` brings the rest."
+    )
+
+
+def metrics(entry: Entry) -> str:
+    """Return the metrics of a version in one line."""
+    return ", ".join(f"{cut(name)} {value:.4g}" for name, value in entry.metrics.items())
+
+
+def phrase(entry: Entry) -> str:
+    """Say in a phrase what changed in a version."""
+    start = f"was {plain(entry.step.renamed_from) or '.'}: " if entry.step.renamed_from else ""
+    start += "merge: " if entry.step.merge else ""
+    return start + _what(entry)
+
+
+def _what(entry: Entry) -> str:
+    if entry.state == "nothing":
+        return "removed" if entry.step.kind == "removed" else "no model"
+    if entry.state == "foreign":
+        return "no model of kvcs"
+    if entry.problem:
+        return f"{'damaged' if entry.state == 'damaged' else 'unreadable'}: {plain(entry.problem)}"
+    if entry.step.kind == "unknown":
+        return "after a version that cannot be read"
+    if entry.step.kind == "new":
+        what = "first version here" if entry.cut else "new model"
+        return f"{what}, {count(entry.layers or 0, 'layer')}"
+    return ", ".join(_parts(entry.step, entry.tensors or 0)) or "model as before"
+
+
+def _parts(step: Step, tensors: int) -> list[str]:
+    parts = [
+        f"{sign}{_plural(step.summary[kind], noun)}"
+        for kind, (sign, noun) in _SIGNED.items()
+        if kind in step.summary
+    ]
+    parts += [
+        f"{count(step.summary[kind], noun)} {what}".strip()
+        for kind, (noun, what) in _COUNTED.items()
+        if kind in step.summary
+    ]
+    if step.tensors:
+        many = "all" if step.tensors == tensors > 1 else f"{step.tensors:,} of"
+        parts.append(f"{many} {count(tensors, 'tensor')}")
+    if step.training:
+        parts.append("training settings")
+    if not parts and step.state:
+        parts.append("state only")
+    return parts
+
+
+def _plural(many: int, noun: str) -> str:
+    if noun == "model inside":
+        return f"{count(many, 'model')} inside"
+    return count(many, noun)
