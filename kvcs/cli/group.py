@@ -8,7 +8,7 @@ from kvcs import __version__
 from kvcs.cli.committing import commit
 from kvcs.cli.comparing import diff
 from kvcs.cli.demo import demo
-from kvcs.cli.history import log
+from kvcs.cli.history import blame, find, log
 from kvcs.cli.models import checkout, digest, export, show, verify
 
 
@@ -30,5 +30,7 @@ def main(context: click.Context) -> None:
         context.exit(2)
 
 
-for command in (checkout, commit, demo, diff, digest, export, log, show, verify):
+for command in (
+    blame, checkout, commit, demo, diff, digest, export, find, log, show, verify,
+):  # fmt: skip
     main.add_command(command)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -84,3 +85,54 @@ def _draw(found: Log, file: Path, metrics: tuple[str, ...]) -> None:
     except OSError as error:
         raise KvcsError(f"{file} cannot be written: {error.strerror}") from error
     say(f"wrote {file}")
+
+
+@click.command()
+@click.argument("model")
+@click.argument("directory", required=False)
+@click.option(
+    "-n", "--max-count", type=int, metavar="N", help="At most N of the nearest (default: 5)."
+)
+@json_option
+def find(model: str, directory: str | None, max_count: int | None, as_json: bool) -> None:
+    """Find the revisions that hold exactly MODEL, such as a file that was deployed.
+
+    Every model in every commit of the repository is looked at, or those below DIRECTORY. Where
+    none has the same architecture and weights, those are named that share most weights with it,
+    by bytes. Exits with 0 when MODEL is found, and with 1 when it is not.
+    """
+    from kvcs.commands.find import NEAREST
+    from kvcs.commands.find import find as run_find
+
+    found = run_find(model, directory, nearest=NEAREST if max_count is None else max_count)
+    if as_json:
+        print_json(found.to_dict())
+    else:
+        from kvcs.render import find as render
+
+        present(render.found(found))
+    sys.exit(0 if found else 1)
+
+
+@click.command()
+@click.argument("operands", nargs=-1, required=True, metavar="[REV] DIR")
+@json_option
+def blame(operands: tuple[str, ...], as_json: bool) -> None:
+    """Show for each layer of DIR the versions that last changed its place, config and weights.
+
+    A layer is followed through other names and numbers, as `kvcs diff` pairs layers. REV is the
+    revision whose layers are meant (default: HEAD); REV:DIR is REV DIR, from the root of the
+    repository.
+    """
+    from kvcs.commands.blame import blame as run_blame
+
+    *revisions, directory = operands
+    if len(revisions) > 1:
+        raise KvcsError(f"expected one revision and a directory, got {len(operands)} operands")
+    found = run_blame(directory, *revisions)
+    if as_json:
+        print_json(found.to_dict())
+    else:
+        from kvcs.render import blame as render
+
+        present(render.blame(found))

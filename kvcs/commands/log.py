@@ -145,7 +145,7 @@ def log(
         start, path = directory_of(repository, operand)
         revisions = _revisions(start, revision)
         selection = Selection(revisions=revisions, limit=limit, since=since, until=until)
-        versions = repository.history(path, MANIFEST, selection)
+        versions = repository.versions(path, MANIFEST, selection)
         if not versions and not (since or until or limit == 0):
             raise nothing_there(repository, operand, revisions)
         return Log(path=path, entries=tuple(_entries(repository, versions)))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -33,30 +32,33 @@ _COUNTED = {
     "config": ("setting", ""),
     "trainable": ("layer", "frozen or unfrozen"),
 }
+APART = 3  # metrics that have a column of their own
 _STYLES = {"new": "green", "removed": "red", "unknown": "red", "same": "dim"}
 
 
 def log(found: Log, *, reverse: bool = False) -> RenderableType:
     """Lay out `kvcs log`."""
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    with_metrics = any(entry.metrics for entry in found)
-    titles = ["Version", "Date", "Author", "Change", "Params"]
-    for title in [*titles, *(["Metrics"] if with_metrics else []), "Subject"]:
-        table.add_column(
-            title,
-            justify="right" if title == "Params" else "left",
-            overflow="fold",
-            no_wrap=title in ("Version", "Date", "Params"),
-        )
+    names = sorted({name for entry in found for name in entry.metrics})
+    apart = names if len(names) <= APART else []
     entries = found.entries[::-1] if reverse else found.entries
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for title in ("Version", "Date", "Author", "Change"):
+        table.add_column(title, overflow="fold", no_wrap=title in ("Version", "Date"))
+    for title in ("Params", *map(cut, apart)):
+        table.add_column(Text(title), justify="right", overflow="fold", no_wrap=title == "Params")
+    if names and not apart:
+        table.add_column("Metrics", overflow="fold")
+    table.add_column("Subject", overflow="fold")
     for entry in entries:
-        cells = _cells(entry)
-        table.add_row(*(cells if with_metrics else [*cells[:5], cells[6]]))
+        numbers = [_number(entry, name) for name in apart]
+        together = [metrics(entry)] if names and not apart else []
+        subject = plain(entry.subject)
+        table.add_row(*_start(entry), *map(Text, [*numbers, *together, subject]))
     cuts = [Text(_cut(entry), "yellow") for entry in entries if entry.cut]
     return Group(table, *cuts)
 
 
-def _cells(entry: Entry) -> list[Text]:
+def _start(entry: Entry) -> list[Text]:
     params = "" if entry.parameters is None else f"{entry.parameters:,}"
     style = "bold red" if entry.state == "damaged" else _STYLES.get(entry.step.kind, "")
     return [
@@ -65,9 +67,11 @@ def _cells(entry: Entry) -> list[Text]:
         Text(cut(entry.author)),
         Text(phrase(entry), style),
         Text(params),
-        Text(metrics(entry)),
-        Text(plain(entry.subject)),
     ]
+
+
+def _number(entry: Entry, name: str) -> str:
+    return f"{entry.metrics[name]:.4g}" if name in entry.metrics else ""
 
 
 def _cut(entry: Entry) -> str:

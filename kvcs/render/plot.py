@@ -41,7 +41,7 @@ def picture(entries: Sequence[Entry], names: Sequence[str]) -> bytes:
         warnings.simplefilter("ignore")
         matplotlib.rcdefaults()
         figure = Figure(figsize=(WIDTH, HEIGHT * len(names) + 0.5), layout="constrained")
-        canvas = FigureCanvasAgg(figure)
+        canvas: Any = FigureCanvasAgg(figure)
         panels = figure.subplots(len(names), 1, sharex=True, squeeze=False)[:, 0]
         for panel, name in zip(panels, names, strict=True):
             _draw(panel, entries, name)

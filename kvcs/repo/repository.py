@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 
 from kvcs.errors import RepositoryError
 from kvcs.repo.batch import Trees, read_objects
+from kvcs.repo.branch import check_branch, commit_to_branch
 from kvcs.repo.committing import commit_directories
-from kvcs.repo.history import Selection, Version, follow
+from kvcs.repo.history import Selection, Version, follow, read_history
 from kvcs.repo.objects import ObjectReader
+from kvcs.repo.occurrences import Edit, abbreviations, read_edits, refs_with
 from kvcs.repo.place import Place, find_place
 from kvcs.repo.program import WRITING, GitProgram, decode
 from kvcs.repo.revision import RevisionTree, parse, read_revision, resolve_commit
@@ -119,6 +121,30 @@ class Repository:
             return self.resolve("HEAD")
         return None
 
+    def commit_to_branch(
+        self,
+        branch: str,
+        directory: Path,
+        write: Callable[[Path], object],
+        message: str,
+        trailers: Sequence[tuple[str, str]] = (),
+    ) -> str | None:
+        """Commit a directory to a branch that is not checked out; see `kvcs.repo.branch`.
+
+        Raises:
+            RepositoryError: if git must not or will not commit; then nothing has changed.
+        """
+        path = self._place.relative(directory)
+        return commit_to_branch(self._git, self._place, branch, path, write, message, trailers)
+
+    def check_branch(self, branch: str) -> None:
+        """Refuse a branch that is checked out, and what cannot be the name of one.
+
+        Raises:
+            RepositoryError: it is one of these.
+        """
+        check_branch(self._git, branch)
+
     def directories_with(self, name: str) -> list[Path]:
         """Return the directories that hold, or held in the index, a file of that name.
 
@@ -152,7 +178,18 @@ class Repository:
         for key, value in (("user.name", name), ("user.email", email)):
             self._git.check("config", "--local", key, value, environment=WRITING)
 
-    def history(self, path: str, manifest: str, selection: Selection) -> list[Version]:
+    def history(
+        self, directory: Path, *, revision: str = "HEAD", limit: int | None = None
+    ) -> list[Version]:
+        """Return the commits up to a revision that touched the directory, newest first.
+
+        Raises:
+            RepositoryError: if there is no such revision.
+        """
+        selection = Selection(revisions=(revision,), limit=limit)
+        return read_history(self._git, self._place.relative(directory), selection)
+
+    def versions(self, path: str, manifest: str, selection: Selection) -> list[Version]:
         """Return the selected commits that touched a directory, children first, else newest first.
 
         Where a commit renamed the directory, it goes on with the old name.
@@ -205,6 +242,18 @@ class Repository:
             for commit, path in wanted
             if commit in roots and (roots[commit], path) in found
         }
+
+    def edits(self, name: str, directory: str) -> list[Edit]:
+        """Return every change of a file of some name below a directory, in all commits."""
+        return read_edits(self._git, name, directory)
+
+    def refs_with(self, paths: Iterable[str]) -> dict[tuple[str, str], list[str]]:
+        """Return the refs that hold a file, by its path and the id of its content."""
+        return refs_with(self._git, paths)
+
+    def abbreviations(self, commits: Iterable[str]) -> dict[str, str]:
+        """Return hashes as short as is unique here, by the full ones."""
+        return abbreviations(self._git, commits)
 
     def contents(self, object_ids: Iterable[str]) -> dict[str, bytes]:
         """Return the contents of small files by their id, all at once."""
