@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from kvcs.commands.commit import metric_trailers
-from kvcs.commands.past import start_of
+from kvcs.commands.past import seen_from, start_of
 from kvcs.errors import RepositoryError
 
 
@@ -45,7 +45,8 @@ def commit_to_branch(
 
     trailers = metric_trailers(metrics or {})
     with Repository.discover(start_of(os.fspath(path))) as repository:
-        return repository.commit_to_branch(branch, Path(path).absolute(), write, message, trailers)
+        directory = seen_from(repository, path)
+        return repository.commit_to_branch(branch, directory, write, message, trailers)
 
 
 def check_repository(path: str | os.PathLike[str], branch: str | None) -> None:
@@ -62,7 +63,7 @@ def check_repository(path: str | os.PathLike[str], branch: str | None) -> None:
             repository.check_branch(branch)
         elif repository.top is None:
             raise RepositoryError("a bare repository has no working tree: name a `branch`")
-        repository.relative(Path(path).absolute())
+        repository.relative(seen_from(repository, path))
         if not repository.has_identity():
             raise RepositoryError(
                 "git does not know who commits; run `git config --global user.name 'Your Name'` "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -137,12 +138,16 @@ def directory_of(repository: Repository, operand: str) -> tuple[str, str]:
         OperandError: it names the index, which has no past.
     """
     if ":" not in operand or what_stands_at(operand) != "nothing":
-        here = Path(operand) if repository.top is None else Path(operand).absolute()
-        return "", repository.relative(here)
+        return "", repository.relative(seen_from(repository, operand))
     revision, path = repository.spec(operand)
     if not revision:
         raise OperandError(f"'{operand}' is in the index, which has no past: name DIR or REV:DIR")
     return revision, path
+
+
+def seen_from(repository: Repository, path: str | os.PathLike[str]) -> Path:
+    """Return a path as its repository takes it: in a bare one, from the root."""
+    return Path(path) if repository.top is None else Path(path).absolute()
 
 
 def start_of(operand: str) -> Path:

@@ -32,7 +32,7 @@ _COUNTED = {
     "config": ("setting", ""),
     "trainable": ("layer", "frozen or unfrozen"),
 }
-APART = 3  # metrics that have a column of their own
+APART = 4  # metrics that have a column of their own
 _STYLES = {"new": "green", "removed": "red", "unknown": "red", "same": "dim"}
 
 
