@@ -76,8 +76,11 @@ class Past:
                 if path.rpartition("/")[2] in (MANIFEST, LAYER)
             }
             contents = self._repository.contents(sorted(ids))
+            # Many commits hold one and the same directory, which is one and the same listing.
+            each = {id(files): files for files in listed.values()}
+            made = {one: self._snapshot(files, contents) for one, files in each.items()}
             for place in chunk:
-                yield place, self._snapshot(listed.get(place, {}), contents)
+                yield place, made[id(listed[place])] if place in listed else NOTHING
 
     def _snapshot(self, files: Mapping[str, str], contents: Mapping[str, bytes]) -> Snapshot:
         if MANIFEST not in files:

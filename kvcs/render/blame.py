@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from kvcs.render.text import plain
+from kvcs.render.text import Rows, plain
 from kvcs.render.words import count, cut, path
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def blame(found: Blame) -> RenderableType:
     for one in sorted(origins.values(), key=lambda one: (one.date, one.commit), reverse=True):
         texts = _name(one), one.date[:10], cut(one.author), plain(one.subject)
         versions.add_row(*map(Text, texts))
-    return Group(table, Text(""), versions, *_notes(found, list(origins.values())))
+    return Group(Rows(table), Text(""), Rows(versions), *_notes(found, list(origins.values())))
 
 
 def _table(*titles: str) -> Table:

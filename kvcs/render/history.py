@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from kvcs.render.text import plain
+from kvcs.render.text import Rows, plain
 from kvcs.render.words import count, cut
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def log(found: Log, *, reverse: bool = False) -> RenderableType:
         subject = plain(entry.subject)
         table.add_row(*_start(entry), *map(Text, [*numbers, *together, subject]))
     cuts = [Text(_cut(entry), "yellow") for entry in entries if entry.cut]
-    return Group(table, *cuts)
+    return Group(Rows(table), *cuts)
 
 
 def _start(entry: Entry) -> list[Text]:

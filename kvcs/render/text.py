@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from kvcs.commands.show import Row, Summary
     from kvcs.tree.digests import Digests
     from kvcs.tree.verify import Report
+
+UNBOUNDED = 1_000_000  # columns: no line is as long
 
 UNITS = ("B", "kB", "MB", "GB", "TB")
 
@@ -97,6 +99,18 @@ def digests(found: Digests) -> RenderableType:
         Text(f"state         {found.state}"),
         Text(f"whole         {found.whole}"),
     )
+
+
+class Rows:
+    """A table that is folded on a terminal, and has one line for each row anywhere else."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Lay the table out."""
+        wide = options if console.is_terminal else options.update(width=UNBOUNDED)
+        return console.render(self._table, wide)
 
 
 class _Console(Console):

@@ -125,10 +125,11 @@ class Trees:
             for tree, inner in zip(wanted, below, strict=True)
         }
 
-    def holds(self, tree: str, name: str) -> bool:
-        """Tell whether a file of that name stands in a tree."""
-        self._read([tree])
-        return name in self._flat(tree, b"")
+    def holding(self, trees: Iterable[str], name: str) -> set[str]:
+        """Return those of some trees in which a file of that name stands."""
+        asked = set(trees)
+        self._read(sorted(asked))
+        return {tree for tree in asked if name in self._flat(tree, b"")}
 
     def _listed(
         self, tree: str, inside: bytes, listed: dict[str, dict[str, str]]

@@ -157,10 +157,10 @@ def _births(trees: Trees, versions: Sequence[Version], manifest: str) -> list[Ve
     roots = trees.roots(asked)
     path = versions[0].path if versions else ""
     there = trees.directories((root, path) for root in roots.values())
+    holding = trees.holding(there.values(), manifest)
 
     def has(commit: str) -> bool:
-        tree = there.get((roots.get(commit, ""), path))
-        return tree is not None and trees.holds(tree, manifest)
+        return there.get((roots.get(commit, ""), path)) in holding
 
     return [
         version
