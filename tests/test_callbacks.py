@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +68,18 @@ def train(callback: Commit, epochs: int = 4, model: Any = None, **given: list[fl
     return model
 
 
+@contextmanager
+def warned(pattern: str) -> Iterator[list[str]]:
+    """Collect what kvcs warns of; what a backend warns of is its own affair."""
+    sentences: list[str] = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield sentences
+    found = [str(warning.message) for warning in caught]
+    sentences += [sentence for sentence in found if sentence.startswith("kvcs: ")]
+    assert any(re.search(pattern, sentence) for sentence in sentences), found
+
+
 class TestWhen:
     def test_each_epoch(self) -> None:
         callback = Commit("models/net")
@@ -108,7 +124,7 @@ class TestWhen:
         assert len(callback.commits) == 1
 
     def test_a_value_that_is_not_there(self) -> None:
-        with pytest.warns(UserWarning, match="monitor='val_loss' is not in the logs: there is"):
+        with warned("monitor='val_loss' is not in the logs: there is"):
             train(Commit("models/net", monitor="val_loss"), epochs=1)
         with pytest.raises(OperandError, match="is not in the logs"):
             train(Commit("models/net", monitor="val_loss", strict=True), epochs=1)
@@ -136,9 +152,9 @@ class TestWhat:
         assert entry.metrics["odd"] == 0.5
 
     def test_what_no_trailer_can_hold_is_left_out(self) -> None:
-        with pytest.warns(UserWarning, match="left out of the commit") as caught:
+        with warned("left out of the commit") as sentences:
             train(Commit("models/net"), epochs=1, **{"nan": [float("nan")], "a=b": [1.0]})
-        assert [str(warning.message) for warning in caught] == [
+        assert sentences == [
             "kvcs: metric nan is nan, and was left out of the commit",
             "kvcs: metric 'a=b' was left out of the commit, which takes no such name",
         ]
@@ -149,7 +165,7 @@ class TestWhat:
         assert subjects() == ["Epoch 1: odd 0.5000"]
 
     def test_a_message_that_cannot_be_filled_in(self) -> None:
-        with pytest.warns(UserWarning, match="cannot be filled in with epoch, loss, mae"):
+        with warned("cannot be filled in with epoch, loss, mae"):
             train(Commit("models/net", "{val_loss}"), epochs=1)
         assert subjects() == ["Epoch 1"]
 
@@ -188,7 +204,7 @@ class TestFailures:
     def test_training_goes_on(self, root: Path) -> None:
         hook(root, "pre-commit", "exit 1")
         callback = Commit("models/net")
-        with pytest.warns(UserWarning, match="epoch [12] was not committed: The repository's hook"):
+        with warned("epoch [12] was not committed: The repository's hook"):
             train(callback, epochs=2)
         assert callback.commits == []
 
@@ -199,7 +215,7 @@ class TestFailures:
 
     def test_a_model_that_cannot_be_saved(self) -> None:
         write(Path("models/net"), {"mine.txt": b""})
-        with pytest.warns(UserWarning, match="epoch 1 was not committed: models/net is not empty"):
+        with warned("epoch 1 was not committed: models/net is not empty"):
             train(Commit("models/net"), epochs=1)
         with pytest.raises(SaveError):
             train(Commit("models/net", strict=True), epochs=1)

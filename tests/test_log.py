@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,10 +15,12 @@ from cli import kvcs, process, refused, without
 from gitrepo import commit_all, git, write
 from histories import MODEL, network, short, store, version
 from networks import Network
+from rich.console import Console
 
 import kvcs as package
 from kvcs.commands.log import Log, log
 from kvcs.errors import KvcsError, OperandError, RepositoryError
+from kvcs.render.history import log as render_log
 from kvcs.render.history import phrase
 
 
@@ -170,6 +174,19 @@ class TestFollows:
         git(Path(), "switch", "--quiet", "main")
         git(Path(), "merge", "--quiet", "--no-ff", "-m", "Merge", "side")
         assert [entry.subject for entry in log(MODEL)] == ["Train", "First"]
+
+    def test_a_merge_of_many_lines(self, net: Network) -> None:
+        git(Path(), "rm", "-rq", "models")
+        git(Path(), "commit", "--quiet", "-m", "Remove")
+        for name in ("a", "b", "c"):
+            git(Path(), "switch", "--quiet", "-c", name, "main")
+            mine = version(net, name) if name == "c" else ""
+            if not mine:
+                git(Path(), "commit", "--quiet", "--allow-empty", "-m", name)
+        git(Path(), "switch", "--quiet", "main")
+        git(Path(), "commit", "--quiet", "--allow-empty", "-m", "Go on")
+        git(Path(), "merge", "--quiet", "-m", "Octopus", "a", "b", "c")
+        assert [entry.subject for entry in log(MODEL)] == ["c", "Remove", "First"]
 
     def test_lines_that_crossed(self, net: Network) -> None:
         for name in ("a", "b"):
@@ -390,6 +407,38 @@ class TestText:
             f"{short()}  2026-01-02  Ada Example  2 of 6 tensors          216  0.25  Train",
             f"{short('HEAD~1')}  2026-01-02  Ada Example  new model, 4 layers     216        First",
         ]
+
+    @pytest.mark.parametrize(
+        ("width", "lines"),
+        [
+            (
+                80,
+                [
+                    "Version  Date        Author       Change               Params  Subject",
+                    "{}  2026-01-02  Ada Example  2 of 6 tensors          216  Train",
+                    "{}  2026-01-02  Ada Example  new model, 4 layers     216  First",
+                ],
+            ),
+            (
+                40,
+                [
+                    "{}  2026-01-02 Ada Example: Train",
+                    "         2 of 6 tensors, 216 params",
+                    "{}  2026-01-02 Ada Example: First",
+                    "         new model, 4 layers, 216 params",
+                ],
+            ),
+        ],
+    )
+    def test_on_a_terminal(self, net: Network, width: int, lines: list[str]) -> None:
+        net.nudge([2])
+        version(net, "Train")
+        output = io.StringIO()
+        console = Console(file=output, width=width, force_terminal=True, color_system=None)
+        console.print(render_log(log(MODEL)), soft_wrap=True)
+        expected = "\n".join(lines).format(short(), short("HEAD~1"))
+        found = re.sub("\x1b.*?m", "", output.getvalue())
+        assert [line.rstrip() for line in found.splitlines()] == expected.splitlines()
 
     def test_many_metrics_share_a_column(self, net: Network) -> None:
         net.nudge([2])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
@@ -55,7 +56,22 @@ def log(found: Log, *, reverse: bool = False) -> RenderableType:
         subject = plain(entry.subject)
         table.add_row(*_start(entry), *map(Text, [*numbers, *together, subject]))
     cuts = [Text(_cut(entry), "yellow") for entry in entries if entry.cut]
-    return Group(Rows(table), *cuts)
+    return Group(Rows(table, _narrow(entries)), *cuts)
+
+
+def _narrow(entries: Sequence[Entry]) -> Table:
+    """Lay out the same with two lines for each version, or more."""
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for entry in entries:
+        abbrev, date, author, change, params = _start(entry)
+        about = Text(" ").join([date, Text(f"{author}: {plain(entry.subject)}")])
+        size = [Text(f"{params} params")] if params else []
+        numbers = [Text(metrics(entry))] if entry.metrics else []
+        table.add_row(abbrev, about)
+        table.add_row("", Text(", ").join([change, *size, *numbers]))
+    return table
 
 
 def _start(entry: Entry) -> list[Text]:

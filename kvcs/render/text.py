@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -102,15 +103,24 @@ def digests(found: Digests) -> RenderableType:
 
 
 class Rows:
-    """A table that is folded on a terminal, and has one line for each row anywhere else."""
+    """A table that has one line for each row; but on a terminal that is too narrow for that.
 
-    def __init__(self, table: Table) -> None:
+    Args:
+        table: the table.
+        narrow: what a narrow terminal shows instead; without, the table is folded there.
+    """
+
+    def __init__(self, table: Table, narrow: Table | None = None) -> None:
         self._table = table
+        self._narrow = narrow or table
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Lay the table out."""
-        wide = options if console.is_terminal else options.update(width=UNBOUNDED)
-        return console.render(self._table, wide)
+        wide = options.update(width=UNBOUNDED)
+        fits = Measurement.get(console, wide, self._table).maximum <= options.max_width
+        if fits or not console.is_terminal:
+            return console.render(self._table, wide)
+        return console.render(self._narrow, options)
 
 
 class _Console(Console):

@@ -25,6 +25,9 @@ _PLAIN = ("-c", "log.showSignature=false", "-c", "log.follow=false")
 # changes the model: all digests in it may be others.
 _ALIKE = "--find-renames=40%"
 
+# Of a merge of more lines than these, the others are not asked whether they have a model.
+_PARENTS = ("^1", "^2", "^3", "^4", "^5", "^6", "^7", "^8")
+
 
 @dataclass(frozen=True)
 class Version:
@@ -153,7 +156,7 @@ def _renames(
 def _births(trees: Trees, versions: Sequence[Version], manifest: str) -> list[Version]:
     """Return the commits that have a model where none of their parents has."""
     commits = [version.hash for version in versions]
-    asked = [f"{commit}{parent}" for commit in commits for parent in ("", "^1", "^2")]
+    asked = [f"{commit}{parent}" for commit in commits for parent in ("", *_PARENTS)]
     roots = trees.roots(asked)
     path = versions[0].path if versions else ""
     there = trees.directories((root, path) for root in roots.values())
@@ -167,7 +170,7 @@ def _births(trees: Trees, versions: Sequence[Version], manifest: str) -> list[Ve
         for version in versions
         if f"{version.hash}^1" in roots
         and has(version.hash)
-        and not (has(f"{version.hash}^1") or has(f"{version.hash}^2"))
+        and not any(has(f"{version.hash}{parent}") for parent in _PARENTS)
     ]
 
 
