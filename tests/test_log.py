@@ -341,6 +341,28 @@ class TestOperands:
             "`git fetch --unshallow` brings the rest."
         )
 
+    def test_a_partial_clone_fetches_once_and_no_tensor(
+        self, net: Network, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for _ in range(3):
+            net.nudge([2])
+            version(net, "Train")
+        for setting in ("uploadpack.allowFilter", "uploadpack.allowAnySHA1InWant"):
+            git(root, "config", setting, "true")
+        source = f"file://{root}"
+        git(tmp_path, "clone", "--quiet", "--filter=blob:none", "--no-checkout", source, "partial")
+        monkeypatch.chdir(tmp_path / "partial")
+        packs = len(list(Path(".git/objects/pack").glob("*.pack")))
+        assert phrase(log(MODEL).entries[0]) == "2 of 6 tensors"
+        assert len(list(Path(".git/objects/pack").glob("*.pack"))) <= packs + 1
+        missing = git(Path(), "rev-list", "--objects", "--missing=print", "--all").splitlines()
+        tensors = {
+            line.split()[0]
+            for line in git(root, "rev-list", "--objects", "--all").splitlines()
+            if line.endswith(".npy")
+        }
+        assert {line[1:] for line in missing if line.startswith("?")} == tensors
+
     def test_a_linked_worktree(
         self, net: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -20,6 +20,7 @@ from git's objects; a commit takes model directories and nothing else with it:
 | `history.py`    | the commits that touched a model, also under older names    |
 | `occurrences.py`| where files of one name stand and stood, in all commits     |
 | `batch.py`      | many objects and trees at once                              |
+| `partial.py`    | small files that a partial clone lacks, in one request      |
 | `program.py`    | the git program itself, run through GitPython               |
 
 Everything goes through the git program, which GitPython finds, starts and ends. Its object

@@ -199,10 +199,8 @@ def _excluded(git: GitProgram, revisions: Iterable[str]) -> list[str]:
 
 def _shallow(place: Place) -> frozenset[str]:
     """Return the commits behind which a shallow clone holds nothing."""
-    common = place.git_dir / "commondir"  # of a linked worktree
-    home = place.git_dir / common.read_text().strip() if common.is_file() else place.git_dir
     try:
-        return frozenset((home / "shallow").read_text().split())
+        return frozenset((place.common / "shallow").read_text().split())
     except OSError:
         return frozenset()
 

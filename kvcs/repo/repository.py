@@ -14,6 +14,7 @@ from kvcs.repo.committing import commit_directories
 from kvcs.repo.history import Selection, Version, follow, read_history
 from kvcs.repo.objects import ObjectReader
 from kvcs.repo.occurrences import Edit, abbreviations, read_edits, refs_with
+from kvcs.repo.partial import fetch_missing
 from kvcs.repo.place import Place, find_place
 from kvcs.repo.program import WRITING, GitProgram, decode
 from kvcs.repo.revision import RevisionTree, parse, read_revision, resolve_commit
@@ -257,7 +258,9 @@ class Repository:
 
     def contents(self, object_ids: Iterable[str]) -> dict[str, bytes]:
         """Return the contents of small files by their id, all at once."""
-        return {name: found.content for name, found in read_objects(self._git, object_ids).items()}
+        wanted = list(object_ids)
+        fetch_missing(self._git, self._place, wanted)
+        return {name: found.content for name, found in read_objects(self._git, wanted).items()}
 
     def close(self) -> None:
         """End the git process that reads objects; its trees cannot be read afterwards."""
