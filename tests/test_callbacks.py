@@ -276,3 +276,13 @@ def test_importing_kvcs_does_not_import_keras() -> None:
         "assert kvcs.callbacks.Commit.__name__ == 'Commit'; assert 'keras' in sys.modules"
     )
     subprocess.run([sys.executable, "-c", script], check=True, stderr=subprocess.DEVNULL)
+
+
+def test_a_live_model_and_its_file_are_found() -> None:
+    callback = Commit("models/net", branch="run")
+    model = train(callback, epochs=2)
+    model.save("deployed.keras")
+    for operand in (model, "deployed.keras"):
+        (place,) = kvcs.find(operand)
+        assert [commit.commit for commit in place.since] == callback.commits[-1:]
+        assert place.refs == ("refs/heads/run",)
