@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from kvcs.commands.show import Row, Summary
     from kvcs.tree.digests import Digests
     from kvcs.tree.verify import Report
+
+UNBOUNDED = 1_000_000  # columns: no line is as long
 
 UNITS = ("B", "kB", "MB", "GB", "TB")
 
@@ -97,6 +100,27 @@ def digests(found: Digests) -> RenderableType:
         Text(f"state         {found.state}"),
         Text(f"whole         {found.whole}"),
     )
+
+
+class Rows:
+    """A table that has one line for each row; but on a terminal that is too narrow for that.
+
+    Args:
+        table: the table.
+        narrow: what a narrow terminal shows instead; without, the table is folded there.
+    """
+
+    def __init__(self, table: Table, narrow: Table | None = None) -> None:
+        self._table = table
+        self._narrow = narrow or table
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Lay the table out."""
+        wide = options.update(width=UNBOUNDED)
+        fits = Measurement.get(console, wide, self._table).maximum <= options.max_width
+        if fits or not console.is_terminal:
+            return console.render(self._table, wide)
+        return console.render(self._narrow, options)
 
 
 class _Console(Console):
