@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from kvcs.comparison.bare import bare
 from kvcs.comparison.causes import grouped, with_causes
 from kvcs.comparison.containers import Containers, match_containers
 from kvcs.comparison.description import Description, describe
 from kvcs.comparison.edges import Connection, compare_edges
-from kvcs.comparison.bare import bare
 from kvcs.comparison.encoded import Json, encoded
 from kvcs.comparison.evidence import Likeness
 from kvcs.comparison.flatten import flatten
@@ -21,7 +21,7 @@ from kvcs.comparison.matcher import Match, match
 from kvcs.comparison.rest import rest
 from kvcs.comparison.spelling import spelling
 from kvcs.comparison.values import NO_WEIGHTS, NOT_COMPARED, ORDER, RUN, Change, Diff, Model, Pair
-from kvcs.comparison.weighing import Contents, Weighing, likeness
+from kvcs.comparison.weighing import Contents, Report, Weighing, likeness
 from kvcs.comparison.whole import whole_changes
 from kvcs.spec import MISSING, StoredModel, TensorSpec
 
@@ -73,9 +73,7 @@ def weightless_diff(
     return replace(found, old=sides[0], new=sides[1], changes=changes, kept=None)
 
 
-def _thawed(
-    change: Change, graphs: tuple[Graph, Graph], has_weights: tuple[bool, bool]
-) -> Change:
+def _thawed(change: Change, graphs: tuple[Graph, Graph], has_weights: tuple[bool, bool]) -> Change:
     """Return a change of `trainable` as one that counts, unless its layer has no weights."""
     if change.reason != NO_WEIGHTS:
         return change
@@ -93,7 +91,7 @@ def weighed_diff(
     new_contents: Contents,
     *,
     hints: Mapping[str, str] | None = None,
-    report: Callable[[int], None] = lambda size: None,
+    report: Report = lambda done, total: None,
 ) -> Diff:
     """Compare two models, and say how much the weights changed: those are read.
 
@@ -101,7 +99,7 @@ def weighed_diff(
         old, new, hints: as for `diff`.
         old_contents: the tensors of the old model by path.
         new_contents: those of the new one.
-        report: called with the number of bytes each time that weights were compared.
+        report: called with the bytes compared so far, and with those that will be in the end.
     """
     graphs = flatten(old), flatten(new)
     found = _diff(*graphs, hints, likeness(old_contents, new_contents))

@@ -22,8 +22,10 @@ OF_LAYER: tuple[Kind, ...] = (
     "container_removed",
 )  # fmt: skip
 # Settings that leave shape and dtype of what comes out as they are.
-WITHIN = re.compile(r"activation|.*_(initializer|regularizer|constraint)|use_bias|rate|seed|momentum|"
-                    r"epsilon|center|scale|trainable|name")  # fmt: skip
+WITHIN = re.compile(
+    r"activation|.*_(initializer|regularizer|constraint)|use_bias|rate|seed|momentum|epsilon|center"
+    r"|scale|trainable|name"
+)
 OF_OUTPUTS: tuple[Kind, ...] = ("connection_added", "connection_removed", "inputs_reordered")
 
 

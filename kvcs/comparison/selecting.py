@@ -84,7 +84,5 @@ def _where(diff: Diff, wanted: Callable[[Change], bool]) -> Diff:
         replace(change, group="") if change.group and many[change.group] == 1 else change
         for change in changes
     )
-    left_out = sum(
-        change.kind not in IN_FULL for change in diff.changes if not wanted(change)
-    )
+    left_out = sum(change.kind not in IN_FULL for change in diff.changes if not wanted(change))
     return replace(diff, changes=tuple(alone), left_out=diff.left_out + left_out)

@@ -217,6 +217,15 @@ class Diff:
                 found.setdefault(change.group, []).append(change)
         return found
 
+    @property
+    def unread(self) -> tuple[str, ...]:
+        """Why weights that changed could not be read, each reason once; how much is not known."""
+        found: dict[str, None] = {}
+        for change in self.of("weights", "shape"):
+            if isinstance(change.details, dict):
+                found |= dict.fromkeys(change.details.get("unread", {}).values())
+        return tuple(found)
+
     def of(self, *kinds: Kind) -> Iterator[Change]:
         """Yield the changes of some kinds."""
         return (change for change in self.changes if change.kind in kinds)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -13,22 +13,31 @@ from kvcs.comparison.evidence import Likeness
 from kvcs.comparison.graph import Container, Graph, Node
 from kvcs.comparison.statistics import Statistics, added_rank, sketch, statistics
 from kvcs.comparison.values import Change, Diff
-from kvcs.npy import Array
+from kvcs.errors import KvcsError
+from kvcs.npy import Array, true_dtype
 from kvcs.spec import TensorSpec
 
 # The tensors of a model by path from its root, as `kvcs.tree.reader.Contents` has them.
 Contents: TypeAlias = Mapping[str, Callable[[], "Array | bytes"]]
 
 
+# Called with the bytes of weights that were compared, and with those that will be in the end.
+Report: TypeAlias = Callable[[int, int], None]
+
+
 def likeness(old: Contents, new: Contents) -> Likeness:
     """Return what compares the weights of two layers: by a sample of the largest tensor."""
-    samples: dict[tuple[bool, str], Array] = {}
+    samples: dict[tuple[bool, str], Array | None] = {}
 
     def sample(node: Node, contents: Contents, is_new: bool) -> Array | None:
         if (is_new, node.path) not in samples:
             name = max(node.spec.tensors, key=lambda name: (node.spec.tensors[name].size, name))
-            array = _array(contents, node, node.spec.tensors[name])
-            samples[is_new, node.path] = sketch(array)
+            try:
+                array = _array(contents, node, node.spec.tensors[name])
+            except KvcsError:  # which the statistics tell, if it changed
+                samples[is_new, node.path] = None
+            else:
+                samples[is_new, node.path] = sketch(array)
         return samples[is_new, node.path]
 
     def compare(mine: Node, yours: Node) -> float | None:
@@ -46,63 +55,99 @@ def _array(contents: Contents, part: Node | Container, tensor: TensorSpec) -> Ar
     return found
 
 
+class _Tensors(NamedTuple):
+    name: str
+    old: TensorSpec
+    new: TensorSpec
+
+
+def _size(each: _Tensors) -> int:
+    return sum(one.size * true_dtype(one.dtype).itemsize for one in (each.old, each.new))
+
+
+def _is_weighed(change: Change) -> bool:
+    return change.kind in ("weights", "shape") and change.new_path is not None
+
+
 @dataclass(frozen=True)
 class Weighing:
-    """Two models and their tensors; `report` is told the bytes that were read, for progress."""
+    """Two models and their tensors; `report` is told of how many bytes how many were read."""
 
     old: Graph
     new: Graph
     old_contents: Contents
     new_contents: Contents
-    report: Callable[[int], None] = field(default=lambda size: None)
+    report: Report = field(default=lambda done, total: None)
 
     def with_statistics(self, diff: Diff) -> Diff:
         """Return a diff with the statistics of all weights that changed."""
-        changes = tuple(
-            replace(change, details=self._details(change))
-            if change.kind in ("weights", "shape") and change.new_path is not None
-            else change
-            for change in diff.changes
-        )
-        return replace(diff, changes=changes)
+        total = sum(sum(map(_size, self._changed(change))) for change in diff.changes)
+        done = 0
+        changes = []
+        for change in diff.changes:
+            if _is_weighed(change):
+                changes.append(replace(change, details=self._details(change)))
+                done += sum(map(_size, self._changed(change)))
+                self.report(done, total)
+            else:
+                changes.append(change)
+        return replace(diff, changes=tuple(changes))
+
+    def _changed(self, change: Change) -> list[_Tensors]:
+        """Return the tensors that both sides of a change have, in the same shape."""
+        if not _is_weighed(change):
+            return []
+        old, new = _part(self.old, change.old_path), _part(self.new, change.new_path)
+        found = []
+        for name, tensor in sorted(old.spec.tensors.items()):
+            other = new.spec.tensors.get(name)
+            if other is None or other.shape != tensor.shape or other.sha256 == tensor.sha256:
+                continue
+            if change.kind == "shape" or name in change.new:  # averages are another change
+                found.append(_Tensors(name, tensor, other))
+        return found
 
     def _details(self, change: Change) -> Json:
         sides = _part(self.old, change.old_path), _part(self.new, change.new_path)
         tensors: dict[str, Json] = {}
         labels: list[str] = []
-        for name, found, rank in self._compared(*sides):
-            if change.kind == "weights" and name not in change.new:
-                continue  # averages, which are another change
+        unread: dict[str, Json] = {}
+        for each in self._changed(change):
+            try:
+                found, rank = self._compared(*sides, each)
+            except KvcsError as error:  # must not hide how much the others changed
+                unread[each.name] = str(error)
+                continue
+            name = each.name
             tensors[name] = found.to_json()
             labels += found.labels
             labels += [f"low-rank update, rank {rank}"] if rank else []
-        merged = self._merged(*sides)
+        merged = None if unread else self._merged(*sides)
         if merged:
             labels = [f"LoRA merged, rank {merged}"]
-        return {"tensors": tensors, "labels": sorted(set(labels))}
+        missing = {"unread": unread} if unread else {}
+        return {"tensors": tensors, "labels": sorted(set(labels)), **missing}
 
     def _compared(
-        self, old: Node | Container, new: Node | Container
-    ) -> Iterator[tuple[str, Statistics, int | None]]:
-        for name, tensor in sorted(old.spec.tensors.items()):
-            other = new.spec.tensors.get(name)
-            if other is None or other.shape != tensor.shape or other.sha256 == tensor.sha256:
-                continue
-            mine = _array(self.old_contents, old, tensor)
-            yours = _array(self.new_contents, new, other)
-            self.report(mine.nbytes + yours.nbytes)
-            found = statistics(mine, yours)
-            low = found.share > 0.5 and not found.labels
-            yield name, found, added_rank(mine, yours) if low else None
+        self, old: Node | Container, new: Node | Container, each: _Tensors
+    ) -> tuple[Statistics, int | None]:
+        mine = _array(self.old_contents, old, each.old)
+        yours = _array(self.new_contents, new, each.new)
+        found = statistics(mine, yours)
+        low = found.share > 0.5 and not found.labels
+        return found, added_rank(mine, yours) if low else None
 
     def _merged(self, old: Node | Container, new: Node | Container) -> int | None:
         """Return the rank of LoRA factors that went into the kernel they stood beside."""
         factors = _factors(old)
         if factors is None or _factors(new) is not None or "kernel" not in new.spec.tensors:
             return None
-        first, second = (_array(self.old_contents, old, tensor) for tensor in factors)
-        before = _array(self.old_contents, old, old.spec.tensors["kernel"]).astype(np.float64)
-        after = _array(self.new_contents, new, new.spec.tensors["kernel"]).astype(np.float64)
+        try:
+            first, second = (_array(self.old_contents, old, tensor) for tensor in factors)
+            before = _array(self.old_contents, old, old.spec.tensors["kernel"]).astype(np.float64)
+            after = _array(self.new_contents, new, new.spec.tensors["kernel"]).astype(np.float64)
+        except KvcsError:  # without them, nothing can be said
+            return None
         rank = first.shape[-1]
         alpha: Any = old.config.get("lora_alpha", rank)
         product = first.astype(np.float64) @ second.astype(np.float64) * (alpha / rank)
