@@ -70,6 +70,10 @@ NO_WEIGHTS = "has no weights"
 CONTENTS = "follows from the layers in it"
 NOT_COMPARED = "JSON describes no weights: not compared"
 
+# Why weights could not be read.
+ABSENT = "absent"  # a pointer of Git LFS stands in their place
+DAMAGED = "damaged"
+
 ORDER = {kind: index for index, kind in enumerate(KINDS)}
 
 
@@ -217,14 +221,19 @@ class Diff:
                 found.setdefault(change.group, []).append(change)
         return found
 
-    @property
-    def unread(self) -> tuple[str, ...]:
-        """Why weights that changed could not be read, each reason once; how much is not known."""
+    def unread(self, *reasons: str) -> list[str]:
+        """Return why weights that changed could not be read, so that it is not known how much.
+
+        Args:
+            reasons: `ABSENT`, `DAMAGED`; none for both.
+        """
         found: dict[str, None] = {}
         for change in self.of("weights", "shape"):
             if isinstance(change.details, dict):
-                found |= dict.fromkeys(change.details.get("unread", {}).values())
-        return tuple(found)
+                for each in change.details.get("unread", {}).values():
+                    if not reasons or each["reason"] in reasons:
+                        found[each["message"]] = None
+        return list(found)
 
     def of(self, *kinds: Kind) -> Iterator[Change]:
         """Yield the changes of some kinds."""

@@ -12,8 +12,8 @@ from kvcs.comparison.encoded import Json
 from kvcs.comparison.evidence import Likeness
 from kvcs.comparison.graph import Container, Graph, Node
 from kvcs.comparison.statistics import Statistics, added_rank, sketch, statistics
-from kvcs.comparison.values import Change, Diff
-from kvcs.errors import KvcsError
+from kvcs.comparison.values import ABSENT, DAMAGED, Change, Diff
+from kvcs.errors import AbsentError, KvcsError
 from kvcs.npy import Array, true_dtype
 from kvcs.spec import TensorSpec
 
@@ -116,7 +116,8 @@ class Weighing:
             try:
                 found, rank = self._compared(*sides, each)
             except KvcsError as error:  # must not hide how much the others changed
-                unread[each.name] = str(error)
+                reason = ABSENT if isinstance(error, AbsentError) else DAMAGED
+                unread[each.name] = {"reason": reason, "message": str(error)}
                 continue
             name = each.name
             tensors[name] = found.to_json()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group, RenderableType
@@ -104,6 +104,16 @@ class _Console(Console):
         raise  # rich's own would exit with 1, which says that damage was found
 
 
-def console(*, stderr: bool = False) -> Console:
-    """Return the console: coloured only on a terminal, `NO_COLOR` honoured, nothing guessed."""
-    return _Console(stderr=stderr, highlight=False, markup=False, emoji=False, soft_wrap=False)
+def console(*, stderr: bool = False, color: str = "auto") -> Console:
+    """Return the console: coloured only on a terminal, `NO_COLOR` honoured, nothing guessed.
+
+    Args:
+        stderr: print there.
+        color: `always` or `never` whatever the terminal is.
+    """
+    options: dict[str, Any] = {}
+    if color == "always":
+        options = {"force_terminal": True, "no_color": False, "color_system": "standard"}
+    elif color == "never":
+        options = {"force_terminal": False, "no_color": True, "color_system": None}
+    return _Console(stderr=stderr, highlight=False, markup=False, emoji=False, **options)
