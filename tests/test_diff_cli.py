@@ -36,7 +36,7 @@ class TestTwoModels:
             0,
             "models/a → models/b    FINE-TUNE: architecture identical; weights of 1 layer\n"
             "* weights\n"
-            "  *   dense  bias ±? cos ?\n"
+            "  *   dense  bias was zero, now up to 1\n"
             "             (1 layer with nothing else to say)\n"
             "Diff: 0 added, 0 removed, 0 moved, 0 config, 0 edges, 1 weights. params 15\n",
             "",

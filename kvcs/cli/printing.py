@@ -67,7 +67,7 @@ def _summary(outcomes: Sequence[Outcome], look: Look) -> Iterator[Text]:
 
     entries = []
     for one in outcomes:
-        diff = one.found.diff if one.found else None
+        diff = one.found.diff if one.found is not None else None
         versions = one.versions
         entries.append(brief.entry(versions.name, versions.old, versions.new, diff, one.error))
     yield from brief.summary(entries, look)
@@ -79,7 +79,7 @@ def _names(outcomes: Sequence[Outcome], look: Look) -> Iterator[Text]:
     for one in outcomes:
         if not one.error:
             name = one.versions.name if len(outcomes) > 1 else ""
-            yield from brief.names(one.found.diff if one.found else None, name, look)
+            yield from brief.names(one.found.diff if one.found is not None else None, name, look)
 
 
 def _stat(outcomes: Sequence[Outcome], look: Look) -> Iterator[Text]:

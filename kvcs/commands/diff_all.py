@@ -43,7 +43,8 @@ class Outcome:
     @property
     def failed(self) -> bool:
         """Whether damage stood in the way; an object of Git LFS may be absent on purpose."""
-        return bool(self.error) or bool(self.found and self.found.diff.unread(DAMAGED))
+        damaged = self.found is not None and self.found.diff.unread(DAMAGED)
+        return bool(self.error or damaged)
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON."""

@@ -61,7 +61,7 @@ def grouped(changes: Sequence[Change]) -> list[Change]:
     for key in keys:
         counts[key] = counts.get(key, 0) + 1
     return [
-        replace(change, group=key) if key and counts[key] > 1 else change
+        replace(change, group=key if key and counts[key] > 1 else "")
         for change, key in zip(changes, keys, strict=True)
     ]
 

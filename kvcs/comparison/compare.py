@@ -63,13 +63,13 @@ def weightless_diff(
         model_of(graph) if known else replace(model_of(graph), parameters=None, tensors=None)
         for graph, known in zip(graphs, has_weights, strict=True)
     ]
-    words = ["there" if known else "not there" for known in has_weights]
+    words = ["present" if known else "absent" for known in has_weights]
     note = Change(
         kind="note", old_path="", new_path="", at=":weights", old=words[0], new=words[1],
         reason=NOT_COMPARED,
     )  # fmt: skip
     changed = [_thawed(change, graphs, has_weights) for change in found.changes]
-    changes = tuple(sorted((*changed, note), key=_sort_key))
+    changes = tuple(sorted(grouped([*changed, note]), key=_sort_key))
     return replace(found, old=sides[0], new=sides[1], changes=changes, kept=None)
 
 
@@ -81,7 +81,7 @@ def _thawed(change: Change, graphs: tuple[Graph, Graph], has_weights: tuple[bool
     known = [node for node, there in zip(nodes, has_weights, strict=True) if node and there]
     if known and not any(node.spec.tensors for node in known):
         return change
-    return replace(change, kind="trainable", reason="")
+    return replace(change, kind="trainable", reason="", group="")
 
 
 def weighed_diff(

@@ -32,8 +32,7 @@ def what(change: Change) -> str:
     if kind == "interface":
         return port(change)
     if kind == "config":
-        at = words.setting(change.at)
-        return f"{at}: {words.value(change.old)} → {words.value(change.new)}"
+        return setting(change)
     return MARKS[kind].word
 
 
@@ -150,3 +149,33 @@ def states(diff: Diff) -> dict[str, str]:
         + (f" of {words.count(layers[at], 'layer')}" if layers[at] else "")
         for at, many in values.items()
     }
+
+
+def renumbered(diff: Diff) -> str:
+    """Say how many layers have another number and are the same; empty for none."""
+    many = sum(1 for _ in diff.of("renumbered"))
+    layers = words.count(many, "layer")
+    return f"{layers} renumbered (automatic names, no other change)" if many else ""
+
+
+def notes(diff: Diff) -> list[tuple[str, str, str]]:
+    """Return what is noted: of how many layers, what, and why; the same of many layers is one."""
+    found = []
+    spelled = [change for change in diff.of("note") if change.reason == NEWER_KERAS]
+    if spelled:
+        layers = words.count(len({change.path for change in spelled}), "layer")
+        found.append((layers, words.count(len(spelled), "setting"), NEWER_KERAS))
+    alike: dict[tuple[str, str], list[Change]] = {}
+    for change in diff.of("note"):
+        if change.reason != NEWER_KERAS:
+            alike.setdefault((change.at, change.reason), []).append(change)
+    for (_, reason), changes in alike.items():
+        where = words.count(len(changes), "layer") if changes[0].path else ""
+        found.append((where, setting(changes[0]), reason))
+    return found
+
+
+def setting(change: Change) -> str:
+    """Say which setting changed, from what to what."""
+    at = words.setting(change.at)
+    return f"{at}: {words.value(change.old)} → {words.value(change.new)}"

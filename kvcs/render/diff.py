@@ -9,7 +9,7 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from kvcs.comparison import Change, Diff, Pair
-from kvcs.comparison.values import NEWER_KERAS, Kind
+from kvcs.comparison.values import Kind
 from kvcs.render import changes as said
 from kvcs.render import words
 from kvcs.render.layout import Look, padded
@@ -106,7 +106,13 @@ def _body(diff: Diff, look: Look) -> Iterator[Line]:
     else:
         for at, many in said.states(diff).items():
             yield Line(("state",), at, many, "moved by training")
-    yield from _all_notes(diff) if look.everything else _notes(diff)
+    if look.everything:
+        yield from _all_notes(diff)
+    else:
+        if renumbered := said.renumbered(diff):
+            yield Line((), "", f"∙ {renumbered}")
+        for where, what, reason in said.notes(diff):
+            yield Line(("note",), where, what, reason)
 
 
 def _groups(diff: Diff) -> Iterator[Line]:
@@ -208,33 +214,8 @@ def _moved(change: Change) -> Line:
     return Line(("state",), f"{words.setting(change.at)}{where}", many, "moved by training")
 
 
-def _notes(diff: Diff) -> Iterator[Line]:
-    renumbered = sum(1 for _ in diff.of("renumbered"))
-    if renumbered:
-        layers = words.count(renumbered, "layer")
-        yield Line((), "", f"∙ {layers} renumbered (automatic names, no other change)")
-    spelled = [change for change in diff.of("note") if change.reason == NEWER_KERAS]
-    if spelled:
-        layers = words.count(len({change.path for change in spelled}), "layer")
-        yield Line(("note",), layers, words.count(len(spelled), "setting"), NEWER_KERAS)
-    seen: set[tuple[str, str]] = {(change.at, change.reason) for change in spelled}
-    for change in diff.of("note"):
-        key = (change.at, change.reason)
-        if key in seen:
-            continue
-        seen.add(key)
-        many = sum(1 for other in diff.of("note") if (other.at, other.reason) == key)
-        where = words.count(many, "layer") if change.path else ""
-        yield Line(("note",), where, _setting(change), change.reason)
-
-
 def _all_notes(diff: Diff) -> Iterator[Line]:
     for change in diff.of("renumbered"):
         yield Line(("renumbered",), words.path(change.path), said.what(change))
     for change in diff.of("note"):
-        yield Line(("note",), words.path(change.path), _setting(change), change.reason)
-
-
-def _setting(change: Change) -> str:
-    at = words.setting(change.at)
-    return f"{at}: {words.value(change.old)} → {words.value(change.new)}"
+        yield Line(("note",), words.path(change.path), said.setting(change), change.reason)

@@ -237,7 +237,14 @@ def _trained(diff: Diff) -> list[str]:
 
 
 def _weights(diff: Diff) -> Section:
-    rows = [line for change in diff.of("shape", "trainable", "weights") for line in _rows(change)]
+    frozen = [group for group in said.in_groups(diff) if group[0].kind == "trainable"]
+    told = {change.id for group in frozen for change in group}
+    rows = [
+        row([_layers(group), "", "", "", "", "", code(said.trainable(group[0]))])
+        for group in frozen
+    ]
+    for change in diff.of("shape", "trainable", "weights"):
+        rows += [] if change.id in told else _rows(change)
     head = ["layer", "weight", "relative L2", "cosine", "max change", "share changed", ""]
     return _tabled("weights", "Weights", head, rows, right=(2, 3, 4, 5))
 
@@ -280,12 +287,8 @@ def _state(diff: Diff) -> list[str]:
 
 
 def _notes(diff: Diff) -> list[str]:
-    found = [
-        f"- {code(words.path(change.path))}: {code(said.what(change))}"
-        for change in diff.of("renumbered")
-    ]
-    for change in diff.of("note"):
-        where = f"{code(words.path(change.path))}, " if change.path else ""
-        values = code(f"{words.value(change.old)} → {words.value(change.new)}")
-        found.append(f"- {where}{code(words.setting(change.at))}: {values}{_reason(change)}")
+    found = [f"- {said.renumbered(diff)}"] if said.renumbered(diff) else []
+    for where, what, reason in said.notes(diff):
+        start = f"- {where}, " if where else "- "
+        found.append(f"{start}{code(what)}{f', {code(reason)}' if reason else ''}")
     return found

@@ -1,8 +1,7 @@
 """Text of others inside of Markdown: it can be read there, and does nothing.
 
 In a comment on GitHub or GitLab, a name could mention a team (`@team`), link an issue (`#1`), start
-HTML, a table or a code block. Inside of code, neither looks for mentions and links; whatever is
-not plainly harmless is written as a numeric entity, which no parser takes for structure.
+HTML, a table or a code block. Inside of code, neither looks for any of that.
 """
 
 from __future__ import annotations
@@ -12,17 +11,22 @@ from collections.abc import Iterable, Sequence
 
 from kvcs.render.text import plain
 
-# Harmless between backticks, also in a table.
-_SIMPLE = re.compile(r"[A-Za-z0-9_./:~=()\[\],+→±-]+(?: [A-Za-z0-9_./:~=()\[\],+→±-]+)*")
 _LETTER = re.compile(r"[A-Za-z0-9 ]")
 
 
 def code(text: str) -> str:
     """Return one line of anybody's text as code."""
-    if _SIMPLE.fullmatch(text):
-        return f"`{text}`"
-    safe = "".join(char if _LETTER.fullmatch(char) else f"&#{ord(char)};" for char in plain(text))
-    return f"<code>{safe}</code>" if safe.strip() else "<code>&#32;</code>"
+    text = plain(text)
+    if not text.strip():
+        return "–"
+    if "|" in text:
+        # Would end the cell of a table, even in code, and parsers differ about a backslash there.
+        # A numeric entity, no parser takes for structure.
+        safe = (char if _LETTER.fullmatch(char) else f"&#{ord(char)};" for char in text)
+        return f"<code>{''.join(safe)}</code>"
+    fence = "`" * (1 + max((len(run) for run in re.findall("`+", text)), default=0))
+    space = " " if text[0] in "` " or text[-1] in "` " else ""
+    return f"{fence}{space}{text}{space}{fence}"
 
 
 def block(lines: Iterable[str], language: str) -> list[str]:

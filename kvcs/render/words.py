@@ -42,13 +42,17 @@ def _class_reference(what: dict[str, Any]) -> str:
     if what["class_name"].endswith("DTypePolicy") and "name" in config:
         return cut(str(config["name"]))
     shown = [
-        f"{cut(key)}={value(round(item, 9) if isinstance(item, float) else item)}"
+        f"{cut(key)}={_told(item)}"
         for key, item in sorted(config.items(), key=_by_weight)
         if isinstance(item, int | float | str) and key not in ("name", "trainable", "dtype")
     ]
     name = cut(what["class_name"])
     more = [f"… {len(shown) - MOST} more"] if len(shown) > MOST else []
     return f"{name}({', '.join([*shown[:MOST], *more])})" if shown else name
+
+
+def _told(item: float | str) -> str:
+    return f"{item:.6g}" if isinstance(item, float) else value(item)
 
 
 def _by_weight(item: tuple[str, Any]) -> tuple[int, str]:
