@@ -45,31 +45,39 @@ def summary(found: Summary) -> RenderableType:
     for title in ("Layer (class)", "Output shape", "Params", "Connected to"):
         table.add_column(title, justify="right" if title == "Params" else "left", overflow="fold")
     for row in found.rows:
-        table.add_row(*_cells(row))
-    frozen = found.parameters - found.trainable
+        table.add_row(*_cells(row, found.has_weights))
     lines: list[RenderableType] = [
         Text(
             f"{plain(found.name)}: {plain(found.class_name)} ({found.build}), "
-            f"Keras {plain(found.keras_version)}"
+            f"Keras {plain(found.keras_version) or 'of a version that is not said'}"
         ),
         table,
-        Text(f"Parameters: {found.parameters:,} ({size(found.size)})"),
-        Text(f"  trainable {found.trainable:,}, non-trainable {frozen:,}"),
+        *_parameters(found),
         Text(f"Compiled: {'yes' if found.compiled else 'no'}{_optimizer(found)}"),
         Text(f"Digest: {found.digests.whole}"),
     ]
     return Group(*lines)
 
 
-def _cells(row: Row) -> tuple[Text, ...]:
+def _cells(row: Row, has_weights: bool) -> tuple[Text, ...]:
     shapes = ", ".join(shape(axes) for axes in row.shapes) or "?"
     what = f"= {plain(row.shared)}" if row.shared else plain(row.class_name)
     return (
         Text(f"{'  ' * row.depth}{plain(row.name)} ({what})"),
         Text(shapes),
-        Text(f"{row.parameters:,}"),
+        Text(f"{row.parameters:,}" if has_weights else "?"),
         Text(", ".join(plain(source) for source in row.inputs)),
     )
+
+
+def _parameters(found: Summary) -> list[RenderableType]:
+    if not found.has_weights:
+        return [Text("Parameters: not known, for JSON describes a model without its weights")]
+    frozen = found.parameters - found.trainable
+    return [
+        Text(f"Parameters: {found.parameters:,} ({size(found.size)})"),
+        Text(f"  trainable {found.trainable:,}, non-trainable {frozen:,}"),
+    ]
 
 
 def _optimizer(found: Summary) -> str:
