@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -150,10 +150,13 @@ def _places(repository: Repository, revision: str) -> dict[str, str]:
         return {_below(path, top): _shown(path) for path in there}
     repository.resolve(revision)
     tree = repository.revision(f"{revision}:")
-    found: list[str] = []
-    for path in tree:
-        place, _, name = path.rpartition("/")
-        inside = any(place.startswith(f"{outer}/") for outer in found)
-        if name == MANIFEST and place and not inside and is_manifest(tree[path]):
-            found.append(place)
+    manifests = {path.rpartition("/")[0] for path in tree if path.rpartition("/")[2] == MANIFEST}
+    outer = [place for place in manifests if place and not _is_inside(place, manifests)]
+    found = [place for place in outer if is_manifest(tree[f"{place}/{MANIFEST}"])]
     return {place: f"{revision}:{place}" for place in found}
+
+
+def _is_inside(place: str, others: Container[str]) -> bool:
+    """Tell whether a place is that of a model inside of another: `<its place>/layers/<name>`."""
+    outer, mark, _ = place.rpartition("/layers/")
+    return bool(mark) and (outer in others or _is_inside(outer, others))
