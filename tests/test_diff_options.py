@@ -145,7 +145,7 @@ class TestDirectories:
 
 class TestLayouts:
     def test_a_summary(self) -> None:
-        done = kvcs("diff", "--summary", "--width", "90")
+        done = kvcs("diff", "--summary", "--width", "84")
         assert done.lines == [
             "~ models/a         FINE-TUNE: architecture identical; 1 training setting changed,",
             "      ┆ weights of 1 layer. params 15",

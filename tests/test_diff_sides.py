@@ -80,7 +80,7 @@ class TestWhatCannotBeCompared:
 
     def test_a_newer_format_is_named(self) -> None:
         newer()
-        assert "newer kvcs" in kvcs("diff").err
+        assert "this kvcs reads format 1; upgrade kvcs" in kvcs("diff").err
 
     def test_as_json(self) -> None:
         missing()

@@ -131,7 +131,7 @@ def _layers(diff: Diff, look: Look) -> Iterator[Line]:
         if key in by_path:
             here = any(change.kind in OF_PLACES for change in by_path[key])
             if folded and (here or near):  # where it matters between which layers something is
-                yield _folded(folded)
+                yield _folded(diff, folded)
             else:
                 others += folded
             folded, near = 0, here
@@ -141,10 +141,10 @@ def _layers(diff: Diff, look: Look) -> Iterator[Line]:
         else:
             folded += 1
     if near and folded:
-        yield _folded(folded)
+        yield _folded(diff, folded)
         folded = 0
     if others + folded and by_path:
-        yield _folded(others + folded, " elsewhere" if others and near else "")
+        yield _folded(diff, others + folded, " elsewhere" if others and near else "")
 
 
 def _unchanged(pair: Pair) -> Line:
@@ -164,8 +164,9 @@ def _by_path(diff: Diff, look: Look) -> dict[Key, list[Change]]:
     return found
 
 
-def _folded(many: int, where: str = "") -> Line:
-    return Line((), "", f"({words.count(many, 'layer')}{where} with nothing else to say)")
+def _folded(diff: Diff, many: int, where: str = "") -> Line:
+    why = "not shown" if diff.left_out else "with nothing else to say"
+    return Line((), "", f"({words.count(many, 'layer')}{where} {why})")
 
 
 def _order(diff: Diff, changed: list[Key]) -> list[Key]:
