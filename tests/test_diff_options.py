@@ -160,6 +160,9 @@ class TestLayouts:
     def test_quietly(self, operands: list[str], code: int) -> None:
         assert kvcs("diff", "--quiet", *operands) == (code, "", "")
 
+    def test_quietly_in_any_format(self) -> None:
+        assert kvcs("diff", "--quiet", "--format", "json") == (1, "", "")
+
     def test_everything(self) -> None:
         lines = kvcs("diff", "models/a", "--all").lines
         assert "      image   # the same layer by name, 0.95" in lines

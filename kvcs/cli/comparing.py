@@ -111,21 +111,21 @@ def diff(
 
     layout = _layout(form, layouts)
     levels = _levels(only)
-    in_numbers = not layout and (not levels or "weights" in levels)
     found = versions(operands, context.meta.get(DIRECTORIES))
     with weights_progress() as report:
         outcomes = diff_all(
             found,
             hints=_hints(hints),
-            stats=in_numbers and not no_stats,
+            stats=not no_stats,
+            numbers=not layout and (not levels or "weights" in levels),
             levels=levels,
             layers=layers,
             report=report,
         )
     alone = len(operands) == 2 and any(map(is_model, operands))
-    if form == "json":
+    if form == "json" and layout != "quiet":
         printing.as_json(outcomes, alone and DIRECTORIES not in context.meta)
-    elif form == "markdown":
+    elif form == "markdown" and layout != "quiet":
         printing.as_markdown(outcomes, _command(context.meta[GIVEN]))
     elif layout != "quiet":
         look = Look(ascii=as_ascii, width=width or printing.columns(), everything=everything)

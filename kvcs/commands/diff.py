@@ -110,16 +110,31 @@ def compared(
     *,
     hints: Mapping[str, str] | None = None,
     stats: bool = True,
+    numbers: bool = True,
     custom_objects: Mapping[str, Any] | None = None,
     report: Report = lambda done, total: None,
 ) -> Comparison:
-    """Do what `diff` does, and tell `report` of how many bytes of weights how many are compared."""
+    """Do what `diff` does.
+
+    Args:
+        a, b, stats, custom_objects: as for `diff`.
+        hints: its `map`.
+        numbers: without, weights that changed are not put in numbers, but layers are matched alike.
+        report: told of how many bytes of weights how many are compared.
+    """
     with described(a, custom_objects) as old, described(b, custom_objects) as new:
-        return Comparison(old.name, new.name, _compared(old, new, hints, stats, report))
+        found = _compared(old, new, hints, report, stats=stats, numbers=numbers)
+        return Comparison(old.name, new.name, found)
 
 
 def _compared(
-    old: Stored, new: Stored, hints: Mapping[str, str] | None, stats: bool, report: Report
+    old: Stored,
+    new: Stored,
+    hints: Mapping[str, str] | None,
+    report: Report,
+    *,
+    stats: bool,
+    numbers: bool,
 ) -> comparison.Diff:
     models = old.model(), new.model()
     has_weights = old.has_weights, new.has_weights
@@ -128,7 +143,7 @@ def _compared(
     if not stats:
         return comparison.diff(*models, hints=hints)
     contents = old.contents(models[0]), new.contents(models[1])
-    return comparison.weighed_diff(*models, *contents, hints=hints, report=report)
+    return comparison.weighed_diff(*models, *contents, hints=hints, numbers=numbers, report=report)
 
 
 def selected(found: Comparison, levels: Sequence[str], layers: Sequence[str]) -> Comparison:

@@ -60,6 +60,7 @@ def diff_all(
     *,
     hints: Mapping[str, str],
     stats: bool,
+    numbers: bool,
     levels: Sequence[str] = (),
     layers: Sequence[str] = (),
     report: Report = lambda done, total: None,
@@ -68,7 +69,7 @@ def diff_all(
 
     Args:
         versions: what is compared.
-        hints, stats: as for `kvcs.diff`.
+        hints, stats, numbers: as for `kvcs.commands.diff.compared`.
         levels: the only levels to look at; none for all.
         layers: patterns of the only layers to look at; none for all.
         report: as for `kvcs.comparison.weighed_diff`.
@@ -76,7 +77,8 @@ def diff_all(
     Raises:
         OperandError: a pattern matches no layer of any of the models.
     """
-    found = [_outcome(each, hints, stats, report) for each in versions]
+    options = {"hints": hints, "stats": stats, "numbers": numbers, "report": report}
+    found = [_outcome(each, options) for each in versions]
     _check(layers, found)
     return [
         outcome
@@ -86,16 +88,14 @@ def diff_all(
     ]
 
 
-def _outcome(versions: Versions, hints: Mapping[str, str], stats: bool, report: Report) -> Outcome:
+def _outcome(versions: Versions, options: Mapping[str, Any]) -> Outcome:
     if versions.old is None or versions.new is None:
         return Outcome(versions=versions)
     try:
-        sides = versions.old, versions.new
-        return Outcome(
-            versions=versions, found=compared(*sides, hints=hints, stats=stats, report=report)
-        )
+        found = compared(versions.old, versions.new, **options)
     except KvcsError as error:
         return Outcome(versions=versions, error=str(error))
+    return Outcome(versions=versions, found=found)
 
 
 def _check(layers: Sequence[str], outcomes: Sequence[Outcome]) -> None:

@@ -91,6 +91,7 @@ def weighed_diff(
     new_contents: Contents,
     *,
     hints: Mapping[str, str] | None = None,
+    numbers: bool = True,
     report: Report = lambda done, total: None,
 ) -> Diff:
     """Compare two models, and say how much the weights changed: those are read.
@@ -99,10 +100,13 @@ def weighed_diff(
         old, new, hints: as for `diff`.
         old_contents: the tensors of the old model by path.
         new_contents: those of the new one.
+        numbers: say how much. Without, weights are read only where layers are hard to tell apart.
         report: called with the bytes compared so far, and with those that will be in the end.
     """
     graphs = flatten(old), flatten(new)
     found = _diff(*graphs, hints, likeness(old_contents, new_contents))
+    if not numbers:
+        return found
     return Weighing(*graphs, old_contents, new_contents, report).with_statistics(found)
 
 
