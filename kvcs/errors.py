@@ -59,6 +59,10 @@ class DamageError(KvcsError):
     """A stored model is not whole: something is missing, extra or altered."""
 
 
+class AbsentError(DamageError):
+    """What stands there is a pointer of Git LFS, and its object is not on this machine."""
+
+
 class SaveError(KvcsError):
     """A live model cannot be saved, or not to that place."""
 
