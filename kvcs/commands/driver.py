@@ -107,9 +107,9 @@ def semantic(call: Call, *, colour: bool, ascii: bool) -> str:  # noqa: A002
             return render.one_sided(
                 *names, stored, added=there is call.new, colour=colour, ascii=ascii
             )
-        diff, reason = _compared(trees.find(call.old), trees.find(call.new))
+        diff, reasons = _compared(trees.find(call.old), trees.find(call.new))
     sides = (call.old.model, call.old.label), (call.new.model, call.new.label)
-    return render.compared(diff, *sides, reason, colour=colour, ascii=ascii)
+    return render.compared(diff, *sides, reasons, colour=colour, ascii=ascii)
 
 
 def _is_inside(head: bytes) -> bool:
@@ -117,16 +117,17 @@ def _is_inside(head: bytes) -> bool:
     return b'\n  "keras_version": ' not in head and b'\n  "name": ' not in head
 
 
-def _compared(old: Found, new: Found) -> tuple[Diff, str]:
-    """Compare two models, and say why their weights could not be compared."""
+def _compared(old: Found, new: Found) -> tuple[Diff, list[str]]:
+    """Compare two models, and say why weights could not be read."""
     from kvcs import comparison
 
     models = old.described, new.described
     contents = old.stored.contents(old.described), new.stored.contents(new.described)
     try:
-        return comparison.weighed_diff(*models, *contents), ""
-    except (KvcsError, MemoryError) as error:  # an LFS pointer, an object that was never fetched
-        return comparison.diff(*models), f"weights could not be read: {error}"
+        found = comparison.weighed_diff(*models, *contents)
+    except MemoryError:
+        return comparison.diff(*models), ["there is not enough memory for the weights"]
+    return found, found.unread()
 
 
 def tool(local: str, remote: str, merged: str) -> list[Call]:

@@ -53,10 +53,14 @@ def lines(
 
 def laid_out(diff: Diff, old_name: str, new_name: str, look: Look) -> list[Text]:
     """Do the same, for a look."""
+    return headed(diff, f"{words.path(old_name)} → {words.path(new_name)}", look)
+
+
+def headed(diff: Diff, heading: str, look: Look) -> list[Text]:
+    """Do the same, with a heading that names both models in some other way."""
     body = list(_body(diff, look)) if diff.related else list(_summaries(diff))
     column = max((cell_len(line.path) for line in body if cell_len(line.path) <= 40), default=0)
-    names = f"{words.path(old_name)} → {words.path(new_name)}"
-    found = [Text(f"{names}    {verdict(diff)}", "bold")]
+    found = [Text(f"{heading}    {verdict(diff)}", "bold")]
     explained = legend((kind for line in body for kind in line.kinds), look.ascii)
     found += [Text(explained, "dim")] if explained else []
     found += [_laid_out(line, column, look.ascii) for line in body]

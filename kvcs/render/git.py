@@ -11,15 +11,18 @@ from rich.text import Text
 from kvcs.comparison import Diff
 from kvcs.render import diff as render
 from kvcs.render import words
+from kvcs.render.layout import Look
 from kvcs.render.text import plain
 from kvcs.spec import StoredModel, walk
+
+FEW = 3  # reasons; a model may lack thousands of weights
 
 
 def compared(
     diff: Diff,
     old: tuple[str, str],
     new: tuple[str, str],
-    reason: str,
+    reasons: Sequence[str],
     *,
     colour: bool,
     ascii: bool,  # noqa: A002  (as the option)
@@ -29,13 +32,14 @@ def compared(
     Args:
         diff: the diff.
         old, new: the directory of the model, and what to call its version.
-        reason: why weights were not compared; empty where they were.
+        reasons: why weights could not be read.
         colour: whether to colour it.
         ascii: whether to print nothing but ASCII.
     """
-    new_name = new[1] if new[0] == old[0] else " ".join(new)
-    lines = render.lines(diff, " ".join(old), new_name, ascii=ascii)
-    return _printed([_header(old[0], new[0]), *lines, *map(_note, filter(None, [reason]))], colour)
+    there = "" if new[0] == old[0] else f"{words.path(new[0])} "
+    heading = f"{words.path(old[0])} {old[1]} → {there}{new[1]}"
+    lines = render.headed(diff, heading, Look(ascii=ascii))
+    return _printed([_header(old[0], new[0]), *lines, *map(_note, _few(reasons))], colour)
 
 
 def one_sided(
@@ -67,6 +71,11 @@ def inside(model: str, around: str, *, colour: bool) -> str:
 def comment(sentence: str, *, colour: bool) -> str:
     """Return why there is no more than a text diff."""
     return _printed([_note(sentence)], colour)
+
+
+def _few(reasons: Sequence[str]) -> list[str]:
+    more = [f"and {len(reasons) - FEW} more"] if len(reasons) > FEW else []
+    return [*reasons[:FEW], *more]
 
 
 def _note(sentence: str) -> Text:
