@@ -9,6 +9,7 @@ from kvcs.cli.committing import commit
 from kvcs.cli.comparing import diff
 from kvcs.cli.demo import demo
 from kvcs.cli.models import checkout, digest, export, show, verify
+from kvcs.cli.setting_up import doctor, hook, init
 
 
 @click.group(
@@ -29,5 +30,5 @@ def main(context: click.Context) -> None:
         context.exit(2)
 
 
-for command in (checkout, commit, demo, diff, digest, export, show, verify):
+for command in (checkout, commit, demo, diff, digest, export, show, verify, doctor, hook, init):
     main.add_command(command)

@@ -47,6 +47,10 @@ class RevisionTree(Mapping[str, bytes]):
         self._objects = dict(sorted(objects.items()))
         self._reader = reader
 
+    def object_id(self, path: str) -> str:
+        """Return the hash of the object that one file is."""
+        return self._objects[path]
+
     def __getitem__(self, path: str) -> bytes:
         """Read the contents of one file."""
         return self._reader.read(self._objects[path])
