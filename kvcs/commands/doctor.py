@@ -145,7 +145,8 @@ def _hook(place: HookPlace, name: str) -> Check:
 
 
 def _lfs(repository: Repository) -> Iterator[Check]:
-    samples = [rule.sample for rule in attributes.rules(lfs=True) if "filter" in rule.wanted]
+    rules = [rule for rule in attributes.rules(lfs=True) if "filter" in rule.wanted]
+    samples = [sample for rule in rules for sample in rule.samples]
     tensors = doctor_models.tensors(repository) or samples
     held = attributes.effective(repository.git, top_of(repository), list(tensors))
     if not any(each["filter"] == "lfs" for each in held.values()):

@@ -8,16 +8,17 @@ from kvcs.commands.findings import Check, missing, note, ok
 from kvcs.commands.hook_checkout import said_of
 from kvcs.commands.hook_commit import LIMIT, LIMIT_KEY
 from kvcs.commands.steps import top_of
-from kvcs.commands.touched import touched
+from kvcs.commands.touched import all_models
 from kvcs.render.text import size
 from kvcs.repo import Repository, attributes, changes, ignored, pointer, settings
+from kvcs.repo.place import places_above
 
 LISTED = 5
 
 
 def checks(repository: Repository) -> Iterator[Check]:
     """Yield what can be said of the models that git tracks."""
-    places = models(repository)
+    places = all_models(repository)
     if not places:
         yield note("models", "git tracks none yet", "kvcs export SOURCE DIR")
         yield from _ignored(repository, ["model"])
@@ -30,25 +31,20 @@ def checks(repository: Repository) -> Iterator[Check]:
     yield from _ignored(repository, places)
 
 
-def models(repository: Repository) -> list[str]:
-    """Return the directory of each model in the index."""
-    return list(touched(repository, changes.indexed(repository.git, "model.json")).models)
-
-
 def tensors(repository: Repository) -> list[str]:
     """Return the path of each tensor in the index."""
-    found = _files(repository, models(repository))
+    found = _files(repository, all_models(repository))
     return [path for path in found if path.endswith(".npy")]
 
 
-def _files(repository: Repository, places: list[str]) -> dict[str, str]:
+def _files(repository: Repository, models: list[str]) -> dict[str, str]:
     """Return the object of each file of some models, by path from the root of the repository."""
-    found: dict[str, str] = {}
-    for place in places:
-        tree = repository.revision(f":{place}")
-        below = f"{place}/" if place else ""
-        found |= {f"{below}{path}": tree.object_id(path) for path in tree}
-    return found
+    places = set(models)
+    return {
+        path: object_id
+        for path, object_id in changes.entries(repository.git).items()
+        if any(place in places for place in places_above(path))
+    }
 
 
 def _whole(repository: Repository, places: list[str]) -> Iterator[Check]:

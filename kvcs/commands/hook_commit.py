@@ -7,7 +7,7 @@ where the index holds the pointer of Git LFS, which names the checksum itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from kvcs.commands.hook import STOPPING, Outcome
@@ -35,18 +35,20 @@ def pre_commit() -> Outcome:
         models = touched(repository, (change.path for change in found))
         if not models.models and not models.headless:
             return Outcome()
-        lines = [*_broken(repository, models), *_too_large(repository, models)]
+        new = {change.path: change.object_id for change in found if change.object_id}
+        sizes = changes.sizes(repository.git, new.values())
+        lines = [*_broken(repository, models, sizes), *_too_large(repository, models, new, sizes)]
     if not lines:
         return Outcome()
     way_around = f"`{STOPPING['pre-commit']}` commits it all the same"
     return Outcome(("nothing was committed:", *lines, way_around), stops=True)
 
 
-def _broken(repository: Repository, found: Touched) -> Iterator[str]:
+def _broken(repository: Repository, found: Touched, sizes: Mapping[str, int]) -> Iterator[str]:
     for place in found.headless:
         yield f"{place or '.'} has layers staged, but no model.json: `git add {place or '.'}`"
     for place, paths in found.models.items():
-        problems = _problems(repository, place, paths)
+        problems = _problems(repository, place, paths, sizes)
         if problems:
             name = place or "."
             yield f"{name} is not whole as it is staged: `git add {name}` stages all of it"
@@ -55,13 +57,15 @@ def _broken(repository: Repository, found: Touched) -> Iterator[str]:
                 yield f"  … and {len(problems) - LISTED} more"
 
 
-def _problems(repository: Repository, place: str, changed: frozenset[str]) -> list[str]:
+def _problems(
+    repository: Repository, place: str, changed: frozenset[str], sizes: Mapping[str, int]
+) -> list[str]:
     from kvcs.errors import DamageError, NotAModelError
     from kvcs.tree.verify import verify
 
     try:
         tree = repository.revision(f":{place}")
-        report = verify(tree, place, _known(tree, changed, _sizes(repository, tree, tree)))
+        report = verify(tree, place, _known(tree, changed, sizes))
     except (DamageError, NotAModelError) as error:
         return [str(error)]
     return [str(problem) for problem in report.problems]
@@ -79,8 +83,8 @@ def _known(
             return False
         if path not in changed and _description(path, tree) not in changed:
             return True  # as in HEAD, and so is what describes it
-        if sizes.get(tree.object_id(path), LARGEST) >= LARGEST:
-            return False
+        if sizes.get(tree.object_id(path), 0) >= LARGEST:
+            return False  # a tensor, to be read once
         pointer = parse_pointer(tree[path])
         return pointer is not None and pointer.sha256 == recorded.sha256
 
@@ -102,35 +106,25 @@ def _description(path: str, tree: RevisionTree) -> str:
     return "model.json"
 
 
-def _too_large(repository: Repository, found: Touched) -> Iterator[str]:
+def _too_large(
+    repository: Repository, found: Touched, new: Mapping[str, str], sizes: Mapping[str, int]
+) -> Iterator[str]:
     from kvcs.render.text import size
     from kvcs.repo import settings
 
     limit = settings.get_size(repository.git, LIMIT_KEY, LIMIT)
-    if limit <= 0:
-        return
-    large = sorted(_large(repository, found, limit))
-    for path, many in large[:LISTED]:
-        yield f"{path} has {size(many)}, and a tensor without Git LFS at most {size(limit)}"
+    of_models = [
+        f"{place}/{path}" if place else path
+        for place, changed in found.models.items()
+        for path in sorted(changed)
+        if path.endswith(".npy")
+    ]
+    large = [path for path in of_models if path in new and sizes.get(new[path], 0) > limit > 0]
+    for path in large[:LISTED]:
+        many = size(sizes[new[path]])
+        yield f"{path} has {many}, and a tensor without Git LFS at most {size(limit)}"
     if large:
         yield (
             f"  {len(large)} in all: `kvcs init --lfs` and `git add --renormalize .` give tensors "
             f"to Git LFS, `git config {LIMIT_KEY} 200m` sets another limit"
         )
-
-
-def _large(repository: Repository, found: Touched, limit: int) -> Iterator[tuple[str, int]]:
-    for place, changed in found.models.items():
-        tree = repository.revision(f":{place}")
-        tensors = [path for path in changed if path in tree and path.endswith(".npy")]
-        sizes = _sizes(repository, tree, tensors)
-        for path in tensors:
-            many = sizes.get(tree.object_id(path), 0)
-            if many > limit:
-                yield f"{place}/{path}" if place else path, many
-
-
-def _sizes(repository: Repository, tree: RevisionTree, paths: Iterable[str]) -> dict[str, int]:
-    from kvcs.repo import changes
-
-    return changes.sizes(repository.git, (tree.object_id(path) for path in paths))

@@ -75,7 +75,9 @@ def _summary(repository: Repository) -> Iterator[str]:
     found = changes.staged(repository.git)
     models = touched(repository, (change.path for change in found)).models
     gone = [change.path for change in found if not change.object_id]
-    removed = _removed(repository, [path for path in gone if _MANIFEST.search(path)])
+    inside = tuple(f"{place}/" if place else "" for place in models)
+    lost = [path for path in gone if _MANIFEST.search(path) and not path.startswith(inside)]
+    removed = _removed(repository, lost)
     if not models and not removed:
         return
     from kvcs.errors import KvcsError

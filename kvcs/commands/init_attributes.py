@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from kvcs.commands.steps import Action, Step, top_of
-from kvcs.commands.touched import touched
+from kvcs.commands.touched import all_models
 from kvcs.errors import RepositoryError
 from kvcs.repo import Repository, attributes, changes
 from kvcs.repo.disk import write_whole
+from kvcs.repo.place import places_above
 
 ATTRIBUTES_FILE = ".gitattributes"
 
@@ -37,10 +38,10 @@ def steps(repository: Repository, lfs: bool | None) -> Iterator[Step]:
     """Yield what brings the block of kvcs up to date; `lfs` None is as it was."""
     content = read_attributes(top_of(repository))
     file = attributes.parse(content)
-    rules = attributes.rules(
-        lfs=file.has_lfs if lfs is None else lfs, apart=_models_apart(repository)
-    )
-    agreed, left = attributes.agreeable(repository.git, repository.git_dir, file, rules)
+    models = all_models(repository)
+    apart = _with_own_rules(repository, models)
+    rules = attributes.rules(lfs=file.has_lfs if lfs is None else lfs, apart=apart)
+    agreed, left = attributes.agreeable(repository.git_dir, file, rules, models)
     new = file.with_block([rule.line() for rule in agreed]).content()
     if new == content:
         yield Step("kept", ATTRIBUTES_FILE)
@@ -49,7 +50,7 @@ def steps(repository: Repository, lfs: bool | None) -> Iterator[Step]:
         action: Action = "added" if file.block is None else "changed"
         yield Step(action, ATTRIBUTES_FILE, f"{len(agreed)} lines for the files of models", do)
     yield from (Step("left", ATTRIBUTES_FILE, sentence) for sentence in left)
-    if lfs and not file.has_lfs and changes.holds(repository.git, "**/layers/*/**/*.npy"):
+    if lfs and not file.has_lfs and models:
         why = "gives the tensors that git tracks already to Git LFS"
         yield Step("to do", "git add --renormalize .", why)
 
@@ -59,12 +60,16 @@ def has_lfs(repository: Repository) -> bool:
     return attributes.parse(read_attributes(top_of(repository))).has_lfs
 
 
-def _models_apart(repository: Repository) -> Iterator[str]:
-    """Yield the models with files that no common pattern is for."""
-    manifests = changes.indexed(repository.git, "model.json")
-    for place in touched(repository, manifests).models:
-        if any(map(attributes.needs_own_rule, repository.revision(f":{place}"))):
-            yield place
+def _with_own_rules(repository: Repository, models: list[str]) -> set[str]:
+    """Return the models with files that no common pattern is for."""
+    places, found = set(models), set()
+    for path in changes.entries(repository.git):
+        for place in places_above(path):
+            if place in places:
+                below = path[len(place) + 1 if place else 0 :]
+                found |= {place} if attributes.needs_own_rule(below) else set()
+                break
+    return found
 
 
 def steps_back(repository: Repository) -> Iterator[Step]:

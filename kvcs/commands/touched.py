@@ -6,14 +6,15 @@ is imported only when there is one: a commit that touches no model pays nothing 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from kvcs.repo import Repository
 
-_MANIFEST = "model.json"  # as `kvcs.tree.writer` has it, which would import NumPy
+# As `kvcs.tree.writer` has them, which would import NumPy.
+_MANIFEST, _LAYER = "model.json", "layer.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,77 +33,72 @@ class Touched:
 def touched(repository: Repository, changed: Iterable[str]) -> Touched:
     """Return the models of the index that changed paths are part of."""
     paths = list(changed)
-    if not any(map(_may_be_of_a_model, paths)):
+    if not paths:
         return Touched({}, ())
-    from kvcs.repo import changes
+    from kvcs.repo.place import places_above
 
-    with_manifest = {_above(path) for path in changes.indexed(repository.git, _MANIFEST)}
-    is_model: dict[str, bool] = {}
-    models: dict[str, set[str]] = {}
-    headless: dict[str, None] = {}
+    models = _Models(repository)
+    found: dict[str, set[str]] = {}
+    headless: set[str] = set()
     for path in paths:
-        place = _model_around(repository, path, with_manifest, is_model)
+        place = next((above for above in places_above(path) if models.has(above)), None)
         if place is not None:
-            models.setdefault(place, set()).add(path[len(place) + 1 if place else 0 :])
-        elif _MANIFEST in path or "layer.json" in path:
-            headless.update(dict.fromkeys(_headless(repository, path)))
-    return Touched(
-        {place: frozenset(models[place]) for place in sorted(models)}, tuple(sorted(headless))
-    )
+            found.setdefault(place, set()).add(path[len(place) + 1 if place else 0 :])
+        else:
+            above = _of_layers(path)
+            headless |= {above} & models.with_layers
+    ordered = {place: frozenset(found[place]) for place in sorted(found)}
+    return Touched(ordered, tuple(sorted(headless)))
 
 
-def _may_be_of_a_model(path: str) -> bool:
-    return path.endswith((".json", ".npy")) or "/assets/" in f"/{path}"
-
-
-def _model_around(
-    repository: Repository, path: str, with_manifest: set[str], is_model: dict[str, bool]
-) -> str | None:
-    """Return the outermost model that a path belongs to."""
-    for place in _places_above(path):
-        if place in with_manifest:
-            if place not in is_model:
-                is_model[place] = _is_model(repository, place)
-            if is_model[place]:
-                return place
-    return None
-
-
-def _places_above(path: str) -> Iterator[str]:
-    yield ""
-    for at, letter in enumerate(path):
-        if letter == "/":
-            yield path[:at]
-
-
-def _is_model(repository: Repository, place: str) -> bool:
-    from kvcs.commands.operand import is_manifest
-    from kvcs.errors import KvcsError
+def all_models(repository: Repository) -> list[str]:
+    """Return the directory of each model in the index."""
     from kvcs.repo import changes
 
-    below = f"{place}/" if place else ""
-    if changes.holds(repository.git, f"{_escaped(below)}layers/*/layer.json"):
-        return True
-    try:
-        return is_manifest(repository.revision(f":{place}")[_MANIFEST])
-    except KvcsError:
-        return True  # what is wrong with it is said when it is looked at
+    return list(touched(repository, changes.indexed(repository.git, _MANIFEST)).models)
 
 
-def _headless(repository: Repository, path: str) -> Iterator[str]:
-    """Yield the directory whose layers a path is among, or was the manifest of."""
-    from kvcs.repo import changes
+class _Models:
+    """Where models stand in the index, as one listing tells; manifests are read when asked for."""
 
+    def __init__(self, repository: Repository) -> None:
+        from kvcs.repo import changes
+
+        self._repository = repository
+        listed = changes.indexed(repository.git, _MANIFEST, _LAYER)
+        parts = [path.rsplit("/", 3) for path in listed if path.endswith(f"/{_LAYER}")]
+        self.with_layers = {
+            part[0] if len(part) == 4 else "" for part in parts if part[-3:-2] == ["layers"]
+        }
+        self._known = {
+            place: True if place in self.with_layers else None
+            for place in (_above(path) for path in listed if f"/{path}".endswith(f"/{_MANIFEST}"))
+        }
+
+    def has(self, place: str) -> bool:
+        """Tell whether a model stands in a directory, and not somebody else's `model.json`."""
+        if place not in self._known:
+            return False
+        known = self._known[place]
+        if known is None:
+            known = self._known[place] = self._is_manifest(place)
+        return known
+
+    def _is_manifest(self, place: str) -> bool:
+        from kvcs.commands.operand import is_manifest
+        from kvcs.errors import KvcsError
+
+        try:
+            return is_manifest(self._repository.revision(f":{place}")[_MANIFEST])
+        except KvcsError:
+            return True  # what is wrong with it is said when it is looked at
+
+
+def _of_layers(path: str) -> str:
+    """Return the directory whose layers a path is among, or else the one it is in."""
     head, mark, _ = f"/{path}".partition("/layers/")
-    place = head[1:] if mark else _above(path)
-    below = _escaped(f"{place}/" if place else "")
-    if changes.holds(repository.git, f"{below}layers/*/layer.json"):
-        yield place
+    return head[1:] if mark else _above(path)
 
 
 def _above(path: str) -> str:
     return path.rpartition("/")[0]
-
-
-def _escaped(path: str) -> str:
-    return "".join(f"\\{letter}" if letter in "\\*?[" else letter for letter in path)

@@ -24,16 +24,17 @@ _TENSOR = {"text": "unset", "delta": "unset", "diff": "kvcs-npy"}
 _LFS_TENSOR = {"filter": "lfs", "diff": "lfs", "merge": "lfs", "text": "unset"}
 _JSON = {"text": "set", "eol": "lf"}
 _AS_IT_IS = {"text": "unset"}
+_ASSETS = ("layers/words/assets/words.txt", "layers/words/assets/vocabulary.json")
 ATTRIBUTES = ("text", "eol", "delta", "diff", "filter", "merge")
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One line: a pattern, its attributes as `git check-attr` calls them, and a path it is for."""
+    """One line: a pattern, its attributes as `git check-attr` calls them, and paths it is for."""
 
     pattern: str
     wanted: Mapping[str, str]
-    sample: str
+    samples: tuple[str, ...]
 
     def line(self) -> bytes:
         """Return the line as it stands in the file."""
@@ -50,18 +51,18 @@ def rules(*, lfs: bool, apart: Iterable[str] = ()) -> list[Rule]:
     """
     tensor = _LFS_TENSOR if lfs else _TENSOR
     found = [
-        Rule("model.json", {**_JSON, "diff": "kvcs"}, "model.json"),
-        *(Rule(name, _JSON, name) for name in ("layer.json", "training.json", "state.json")),
-        Rule("**/optimizer/index.json", _JSON, "optimizer/index.json"),
-        Rule("**/layers/*/**/*.npy", tensor, "layers/dense/kernel.npy"),
-        Rule("**/optimizer/**/*.npy", tensor, "optimizer/iterations.npy"),
-        Rule("**/layers/*/**/assets/**", _AS_IT_IS, "layers/words/assets/words.txt"),
+        Rule("model.json", {**_JSON, "diff": "kvcs"}, ("model.json",)),
+        *(Rule(name, _JSON, (name,)) for name in ("layer.json", "training.json", "state.json")),
+        Rule("**/optimizer/index.json", _JSON, ("optimizer/index.json",)),
+        Rule("**/layers/*/**/*.npy", tensor, ("layers/dense/kernel.npy",)),
+        Rule("**/optimizer/**/*.npy", tensor, ("optimizer/iterations.npy",)),
+        Rule("**/layers/*/**/assets/**", _AS_IT_IS, _ASSETS),
     ]
     for place in sorted(set(apart)):
         top = f"/{_literal(place)}/" if place else "/"
         below = f"{place}/" if place else ""
-        found.append(Rule(f"{top}**/*.npy", tensor, f"{below}offset.npy"))
-        found.append(Rule(f"{top}assets/**", _AS_IT_IS, f"{below}assets/words.txt"))
+        found.append(Rule(f"{top}**/*.npy", tensor, (f"{below}offset.npy",)))
+        found.append(Rule(f"{top}assets/**", _AS_IT_IS, (f"{below}assets/words.txt",)))
     return found
 
 
@@ -156,25 +157,37 @@ def is_created(file: AttributesFile) -> bool:
 
 
 def agreeable(
-    git: GitProgram, git_dir: Path, file: AttributesFile, wanted: Iterable[Rule]
+    git_dir: Path, file: AttributesFile, wanted: Sequence[Rule], places: Iterable[str]
 ) -> tuple[list[Rule], list[str]]:
     """Leave out of rules what contradicts attributes that the user has set.
+
+    Args:
+        git_dir: the repository.
+        file: its `.gitattributes`.
+        wanted: the rules.
+        places: directories of models, for which the user may have set something.
 
     Returns:
         The rules, and a sentence for each attribute that is left to the user.
     """
-    wanted = list(wanted)
     outside = file.without_block().content()
-    set_already = _attributes(git, git_dir, outside, [rule.sample for rule in wanted])
+    below = ["", *(f"{place}/" for place in places if place)]
+    samples = [place + sample for place in below for rule in wanted for sample in rule.samples]
+    held = _attributes(git_dir, outside, samples)
     found, said = [], []
     for rule in wanted:
-        theirs = set_already[rule.sample]
-        clash = [name for name, value in rule.wanted.items() if _clashes(theirs[name], value)]
+        theirs = [held[place + sample] for place in below for sample in rule.samples]
+        clash = {
+            name: each[name]
+            for name, value in rule.wanted.items()
+            for each in theirs
+            if _clashes(each[name], value)
+        }
         kept = {name: value for name, value in rule.wanted.items() if name not in clash}
         said += [
-            f"{rule.pattern} has {_word(name, theirs[name])} already, so not "
+            f"{rule.pattern} has {_word(name, value)} already, so not "
             f"{_word(name, rule.wanted[name])}"
-            for name in clash
+            for name, value in clash.items()
         ]
         if kept:
             found.append(replace(rule, wanted=kept))
@@ -188,9 +201,7 @@ def effective(git: GitProgram, top: Path, paths: Iterable[str]) -> dict[str, dic
     return {path: found[name] for name, path in asked.items()}
 
 
-def _attributes(
-    git: GitProgram, git_dir: Path, content: bytes, paths: Sequence[str]
-) -> dict[str, dict[str, str]]:
+def _attributes(git_dir: Path, content: bytes, paths: Sequence[str]) -> dict[str, dict[str, str]]:
     """Return the attributes that would hold if `.gitattributes` had this content."""
     with tempfile.TemporaryDirectory() as scratch:
         top = Path(scratch)

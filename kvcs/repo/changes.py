@@ -45,15 +45,18 @@ def empty_tree(git: GitProgram) -> str:
     return git.check("hash-object", "-t", "tree", "--stdin").text
 
 
-def indexed(git: GitProgram, name: str) -> list[str]:
-    """Return the path of each file of that name in the index."""
-    done = git.check("ls-files", "-z", "--cached", "--full-name", "--", f":(top,glob)**/{name}")
+def indexed(git: GitProgram, *names: str) -> list[str]:
+    """Return the path of each file of one of these names in the index."""
+    patterns = [f":(top,glob)**/{name}" for name in names]
+    done = git.check("ls-files", "-z", "--cached", "--full-name", "--", *patterns)
     return sorted({decode(path) for path in done.records})
 
 
-def holds(git: GitProgram, glob: str) -> bool:
-    """Tell whether the index has a file that a pattern from the root of the repository matches."""
-    return bool(git.check("ls-files", "-z", "--cached", "--", f":(top,glob){glob}").output)
+def entries(git: GitProgram) -> dict[str, str]:
+    """Return the object of each file in the index, by path from the root of the repository."""
+    done = git.check("ls-files", "-z", "--stage", "--full-name", "--", ":(top)")
+    split = (record.split(b"\t", 1) for record in done.records)
+    return {decode(path): facts.decode().split(" ")[1] for facts, path in split}
 
 
 def skipped(git: GitProgram, path: str) -> tuple[int, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,20 +34,20 @@ def parse_pointer(data: bytes) -> Pointer | None:
     return Pointer(found[1].decode(), int(found[2])) if found else None
 
 
-def pointers(git: GitProgram, files: Iterable[tuple[str, str]]) -> dict[str, Pointer]:
-    """Return which of some files, given as object and path, are pointers, by path."""
+def pointers(git: GitProgram, files: Iterable[tuple[str, str]]) -> list[tuple[str, Pointer]]:
+    """Return those of some files, given as object and path, that are pointers, with their paths."""
     listed = list(files)
     contents = read_small(git, (object_id for object_id, _ in listed), LARGEST)
-    found = {path: parse_pointer(contents.get(object_id, b"")) for object_id, path in listed}
-    return {path: pointer for path, pointer in found.items() if pointer is not None}
+    found = ((path, parse_pointer(contents.get(object_id, b""))) for object_id, path in listed)
+    return [(path, pointer) for path, pointer in found if pointer is not None]
 
 
-def without_object(git: GitProgram, found: Mapping[str, Pointer]) -> list[str]:
+def without_object(git: GitProgram, found: Iterable[tuple[str, Pointer]]) -> list[str]:
     """Return the paths of those pointers whose objects are not in the local store of Git LFS."""
     common = Path(git.check("rev-parse", "--path-format=absolute", "--git-common-dir").text)
     store = common / (get(git, "lfs.storage") or "lfs") / "objects"
     return [
         path
-        for path, each in found.items()
+        for path, each in found
         if each.size and not (store / each.sha256[:2] / each.sha256[2:4] / each.sha256).exists()
     ]
