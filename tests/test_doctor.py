@@ -174,8 +174,8 @@ def test_ignored_files(root: Path) -> None:
     write(root, {".gitignore": b"*.h5\n*.npy\n"})
     assert missing() == [
         (
-            "ignored files: git would leave out models/m/layers/dense/kernel.npy, by the rule '*.npy' "
-            "in .gitignore, line 2 | change that rule, or add one that begins with `!` below it"
+            "ignored files: git would leave out models/m/layers/dense/kernel.npy, by the rule "
+            "'*.npy' in .gitignore, line 2 | change that rule, or add one that begins with `!` below it"
         )
     ]
     write(root, {".gitignore": b"*.npy\n!models/**/*.npy\n"})
@@ -196,8 +196,8 @@ def test_a_large_tensor(root: Path) -> None:
     git(root, "config", "kvcs.maxTensorSize", "150")
     assert missing() == [
         (
-            "large tensors: 2 files, such as models/m/layers/dense/kernel.npy have more than 150 B, "
-            "without Git LFS | kvcs init --lfs && git add --renormalize ."
+            "large tensors: 2 files, such as models/m/layers/dense/kernel.npy have more than 150 "
+            "B, without Git LFS | kvcs init --lfs && git add --renormalize ."
         )
     ]
 
