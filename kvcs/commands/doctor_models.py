@@ -48,7 +48,7 @@ def _files(repository: Repository, models: list[str]) -> dict[str, str]:
 
 
 def _whole(repository: Repository, places: list[str]) -> Iterator[Check]:
-    said = [line for place in places for line in said_of(repository, place)]
+    said = list(said_of(repository, places))
     yield from (missing("model", line) for line in said[:LISTED])
     if len(said) > LISTED:
         yield missing("models", f"{len(said) - LISTED} more are not complete", "kvcs verify")

@@ -7,7 +7,7 @@ read and checked; of tensors only the sizes are looked at. `kvcs verify` reads t
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -54,8 +54,7 @@ def _outcome(old: str, new: str) -> Outcome:
         git = repository.git
         found = changes.between(git, old, new) if new and old else changes.staged(git)
         places = touched(repository, (change.path for change in found)).models
-        lines = [line for place in places for line in said_of(repository, place)]
-    return Outcome(tuple(lines))
+        return Outcome(tuple(said_of(repository, places)))
 
 
 @dataclass
@@ -81,21 +80,25 @@ class _Sizes:
         return size == recorded.size
 
 
-def said_of(repository: Repository, place: str) -> Iterator[str]:
-    """Yield what is wrong with a model in the working tree, and what to do about it."""
-    from kvcs.repo import changes
+def said_of(repository: Repository, places: Iterable[str]) -> Iterator[str]:
+    """Yield what is wrong with models in the working tree, and what to do about it."""
+    from kvcs.repo import changes, settings
 
+    sparse = settings.get(repository.git, "core.sparseCheckout") == "true"
+    for place in places:
+        away, files = changes.skipped(repository.git, place) if sparse else (0, 1)
+        name = place or "."
+        if 0 < away < files:
+            yield (
+                f"{name} is not complete: {away} of {files} files are outside of the sparse "
+                f"checkout; `git sparse-checkout add {name}`"
+            )
+        elif away == 0:  # one that is left out as a whole is wanted so
+            yield from _said_of(repository, place, name)
+
+
+def _said_of(repository: Repository, place: str, name: str) -> Iterator[str]:
     assert repository.top is not None, "hooks of a checkout run in a work tree"
-    name = place or "."
-    away, files = changes.skipped(repository.git, place)
-    if away == files:
-        return  # wanted so
-    if away:
-        yield (
-            f"{name} is not complete: {away} of {files} files are outside of the sparse checkout; "
-            f"`git sparse-checkout add {name}`"
-        )
-        return
     sizes = _Sizes(repository.top / place)
     problems = _problems(sizes.folder, name, sizes.known)
     if sizes.pointers:

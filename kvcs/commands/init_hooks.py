@@ -67,6 +67,7 @@ def for_pre_commit(names: Sequence[str]) -> str:
             f"    pass_filenames: {takes_file}",
             f"    stages: [{name}]",
         ]
+        lines += ["    verbose: true"] if name.startswith("post-") else []  # what passes is silent
     return "\n".join(lines)
 
 
