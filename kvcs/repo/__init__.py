@@ -17,6 +17,16 @@ from git's objects; a commit takes model directories and nothing else with it:
 | `staging.py`    | what such a commit contains, prepared in a private index    |
 | `message.py`    | commit messages and their trailers                          |
 | `history.py`    | the commits that touched a model                            |
+| `changes.py`    | what is staged, what a checkout brought, what a push sends  |
+| `attributes.py` | the lines of kvcs in `.gitattributes`                       |
+| `hooks.py`      | its hooks, among those of other tools                       |
+| `settings.py`   | git's settings, and which of them kvcs wrote                |
+| `drivers.py`    | the settings that name kvcs, and git-lfs, as drivers        |
+| `prepared.py`   | the file in which git prepares a message                    |
+| `pointer.py`    | pointers of Git LFS                                         |
+| `ignored.py`    | rules by which git ignores files                            |
+| `versions.py`   | which git there is, and which git-lfs                       |
+| `disk.py`       | small files, written whole                                  |
 | `program.py`    | the git program itself, run through GitPython               |
 
 Everything goes through the git program, which GitPython finds, starts and ends. Its object
