@@ -11,7 +11,7 @@ import pytest
 from cli import Done, kvcs, nested, process, small, store
 from gitrepo import commit_all, git
 
-from kvcs.commands.driver import ATTRIBUTES, SETTINGS
+from kvcs.repo.drivers import DRIVERS
 
 VERDICT = "FINE-TUNE: architecture identical; weights of 1 layer"
 MANIFESTS = ("--", "*model.json")
@@ -46,8 +46,11 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return root
 
 
+ATTRIBUTES = ("model.json diff=kvcs", "*.npy diff=kvcs-npy")
+
+
 def set_up(repository: Path, attributes: Path) -> None:
-    for key, value in SETTINGS.items():
+    for key, value in DRIVERS.items():
         git(repository, "config", key, value)
     attributes.parent.mkdir(exist_ok=True)
     attributes.write_text("".join(f"{line}\n" for line in ATTRIBUTES))
@@ -372,9 +375,8 @@ def test_no_command_for_persons() -> None:
 
 
 def test_the_documented_settings(tmp_path: Path) -> None:
-    text = (Path(__file__).parent.parent / "docs/git.md").read_text(encoding="utf-8")
+    text = (Path(__file__).parent.parent / "docs/git_diff.md").read_text(encoding="utf-8")
     file = tmp_path / "config"
     file.write_text(text.partition("```gitconfig\n")[2].partition("```")[0])
     listed = git(tmp_path, "config", "--file", str(file), "--list", "--null").split("\0")
-    assert dict(line.split("\n", 1) for line in listed if line) == SETTINGS
-    assert f"```gitattributes\n{ATTRIBUTES[0]}\n{ATTRIBUTES[1]}\n```" in text
+    assert dict(line.split("\n", 1) for line in listed if line) == DRIVERS

@@ -11,6 +11,7 @@ from kvcs.cli.demo import demo
 from kvcs.cli.driving import driver
 from kvcs.cli.history import blame, find, log
 from kvcs.cli.models import checkout, digest, export, show, verify
+from kvcs.cli.setting_up import doctor, hook, init
 
 
 @click.group(
@@ -38,9 +39,12 @@ for command in (
     demo,
     diff,
     digest,
+    doctor,
     driver,
     export,
     find,
+    hook,
+    init,
     log,
     show,
     verify,

@@ -8,10 +8,9 @@ it where kvcs itself is missing or broken.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from kvcs.commands.driver_trees import ABSENT, Trees, Version
@@ -22,24 +21,6 @@ from kvcs.tree.writer import MANIFEST
 if TYPE_CHECKING:
     from kvcs.commands.driver_trees import Found
     from kvcs.comparison import Diff
-
-# The settings and attributes with which git calls the drivers. git gives each command to a shell
-# and its arguments behind it. What follows `||` is for a shell that finds no kvcs, or a broken one.
-SETTINGS: Mapping[str, str] = MappingProxyType(
-    {
-        "diff.kvcs.command": (
-            'f() { command -v kvcs >/dev/null && kvcs driver model -- "$@" || '
-            "{ [ $# -lt 7 ] || git --no-pager diff --no-index --no-ext-diff --no-textconv "
-            '-- "$2" "$5"; :; }; }; f'
-        ),
-        "diff.kvcs-npy.textconv": (
-            'f() { command -v kvcs >/dev/null && kvcs driver npy -- "$1" || '
-            "{ printf 'npy, git object '; git hash-object --no-filters -- \"$1\"; :; }; }; f"
-        ),
-        "difftool.kvcs.cmd": 'kvcs driver tool -- "$LOCAL" "$REMOTE" "$MERGED"',
-    }
-)
-ATTRIBUTES = (f"{MANIFEST} diff=kvcs", "*.npy diff=kvcs-npy")
 
 
 @dataclass(frozen=True, slots=True)

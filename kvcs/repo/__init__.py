@@ -20,9 +20,19 @@ from git's objects; a commit takes model directories and nothing else with it:
 | `textual.py`    | the text diff of two files, in the user's colours           |
 | `branch.py`     | a commit to a branch that is not checked out                |
 | `history.py`    | the commits that touched a model, also under older names    |
-| `occurrences.py`| where files of one name stand and stood, in all commits     |
+| `occurrences.py` | where files of one name stand and stood, in all commits     |
 | `batch.py`      | many objects and trees at once                              |
 | `partial.py`    | small files that a partial clone lacks, in one request      |
+| `changes.py`    | what is staged, what a checkout brought, what a push sends  |
+| `attributes.py` | the lines of kvcs in `.gitattributes`                       |
+| `hooks.py`      | its hooks, among those of other tools                       |
+| `settings.py`   | git's settings, and which of them kvcs wrote                |
+| `drivers.py`    | the settings that name kvcs, and git-lfs, as drivers        |
+| `prepared.py`   | the file in which git prepares a message                    |
+| `pointer.py`    | pointers of Git LFS                                         |
+| `ignored.py`    | rules by which git ignores files                            |
+| `versions.py`   | which git there is, and which git-lfs                       |
+| `disk.py`       | small files, written whole                                  |
 | `program.py`    | the git program itself, run through GitPython               |
 
 Everything goes through the git program, which GitPython finds, starts and ends. Its object

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import posixpath
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,6 +79,14 @@ def resolve(path: str, prefix: str) -> str:
     if clean.split("/")[0] == "..":
         raise RepositoryError(f"'{path}' leads out of the repository.")
     return _empty_if_root(clean)
+
+
+def places_above(path: str) -> Iterator[str]:
+    """Yield the directories that a path is in, the root first, as POSIX paths from there."""
+    yield ""
+    for at, letter in enumerate(path):
+        if letter == "/":
+            yield path[:at]
 
 
 def pathspec(path: str) -> str:

@@ -68,6 +68,11 @@ class Repository:
         GitProgram(directory.absolute()).check("init", "--quiet", environment=WRITING)
         return cls.discover(directory)
 
+    @property
+    def git(self) -> GitProgram:
+        """The git program, as called from here, for the functions of this package."""
+        return self._git
+
     def revision(self, spec: str) -> RevisionTree:
         """Return the files of `REV:DIR`, or of `:DIR` in the index.
 

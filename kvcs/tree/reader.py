@@ -235,8 +235,13 @@ def _described(data: bytes) -> tuple[str, tuple[int, ...]] | None:
 
 def _is_short(data: bytes, tensor: TensorSpec) -> bool:
     whole = npy.header(npy.STORED[tensor.dtype], tensor.shape)
-    size = len(whole) + tensor.size * npy.true_dtype(tensor.dtype).itemsize
-    return len(data) < size and data[: len(whole)] == whole[: len(data)]
+    return len(data) < file_size(tensor) and data[: len(whole)] == whole[: len(data)]
+
+
+def file_size(tensor: TensorSpec) -> int:
+    """Return the size in bytes that the file of a tensor has."""
+    header = npy.header(npy.STORED[tensor.dtype], tensor.shape)
+    return len(header) + tensor.size * npy.true_dtype(tensor.dtype).itemsize
 
 
 def tensors(stored: StoredModel) -> list[tuple[str, tuple[str, TensorSpec]]]:

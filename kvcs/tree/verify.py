@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from kvcs.errors import NewerFormatError, NotAModelError
-from kvcs.tree.reader import Files, Problem, Walk, assets, tensors
+from kvcs.tree.reader import Files, Problem, Walk, assets, file_size, tensors
 from kvcs.tree.writer import MANIFEST
 
 
@@ -27,8 +28,33 @@ class Report:
         return not self.problems
 
 
-def verify(files: Files, name: str) -> Report:
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What a model says of the file of a tensor or an asset.
+
+    Attributes:
+        path: from the model's root.
+        sha256: its checksum.
+        size: in bytes; None for an asset, of which it is not recorded.
+    """
+
+    path: str
+    sha256: str
+    size: int | None
+
+
+def _nothing(recorded: Recorded) -> bool:
+    return False
+
+
+def verify(files: Files, name: str, known: Callable[[Recorded], bool] = _nothing) -> Report:
     """Check every file of a stored model.
+
+    Args:
+        files: the stored model.
+        name: what to call it.
+        known: tells of which tensors and assets it is known otherwise that they are whole, so that
+            they need not be read.
 
     Raises:
         NotAModelError: there is no manifest.
@@ -44,9 +70,11 @@ def verify(files: Files, name: str) -> Report:
         raise error.within(name) from None
     if stored is not None:
         for path, (layer, tensor) in tensors(stored):
-            reading.check_tensor(path, layer, tensor)
+            if not known(Recorded(path, tensor.sha256, file_size(tensor))):
+                reading.check_tensor(path, layer, tensor)
         for path, (layer, digest) in assets(stored):
-            reading.check_asset(path, layer, digest)
+            if not known(Recorded(path, digest, None)):
+                reading.check_asset(path, layer, digest)
         problems += _extra(reading)
     ordered = sorted(problems, key=lambda problem: (problem.path, problem.kind))
     return Report(name=name, files=len(files), problems=tuple(ordered))

@@ -1,0 +1,45 @@
+"""`kvcs init`: the settings of git that name kvcs as a driver."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+from kvcs.commands.steps import Step
+from kvcs.repo import Repository, settings
+from kvcs.repo.drivers import DRIVERS, LFS_FILTER
+from kvcs.repo.settings import Scope
+
+
+def steps(repository: Repository, *, lfs: bool, scope: Scope) -> Iterator[Step]:
+    """Yield what names kvcs, and with `lfs` git-lfs, in the settings of git."""
+    git = repository.git
+    for key, value in {**DRIVERS, **(LFS_FILTER if lfs else {})}.items():
+        there = settings.get(git, key)
+        do = partial(settings.put, git, key, value, scope)
+        if there == value:
+            yield Step("kept", key)
+        elif there is None:
+            yield Step("added", key, f"{value}   ({_whose(scope)})", do)
+        elif (scope, key) in settings.recorded(git) and there.startswith("kvcs "):
+            yield Step("changed", key, f"{value}, which was {there}", do)  # of an older kvcs
+        else:
+            yield Step("left", key, f"it is {there!r} already, so not {value!r}")
+
+
+def steps_back(repository: Repository) -> Iterator[Step]:
+    """Yield what takes those back that `kvcs init` wrote here, if they are as it wrote them."""
+    git, written = repository.git, {**DRIVERS, **LFS_FILTER}
+    for scope, key in settings.recorded(git):
+        there = settings.get(git, key, scope)
+        if there is not None and there == written.get(key):
+            do = partial(settings.take_back, git, key, scope)
+            yield Step("removed", key, f"({_whose(scope)})", do)
+        elif there is not None:
+            yield Step("left", key, f"it was changed to {there!r}")
+    if settings.recorded(git):
+        yield Step("removed", "kvcs.added", "the record of them", partial(settings.forget, git))
+
+
+def _whose(scope: Scope) -> str:
+    return "your settings of git" if scope == "global" else "settings of this repository"
