@@ -34,6 +34,9 @@ _TRAINING = (keras.optimizers.Optimizer, keras.metrics.Metric, keras.losses.Loss
 # What weights and random state are found in.
 _STATE = (KerasSaveable, Variable, SeedGenerator)
 
+# Values of most attributes, which hold nothing.
+_EMPTY_HANDED = frozenset({bool, int, float, str, type(None)})
+
 # Bookkeeping of containers and backends, which holds the layers a second time.
 BOOKKEEPING = (
     *("_functional", "_operations", "_nodes", "_inputs", "_outputs", "_torch"),
@@ -162,8 +165,10 @@ def to_numpy(variable: Any) -> Array:
     """
     if keras.backend.backend() == "jax":
         array = np.asarray(keras.ops.convert_to_numpy(variable))
+    elif hasattr(variable.value, "read_value"):  # of TensorFlow, whose value() copies nothing
+        array = np.asarray(variable.value.value())
     else:
-        array = np.asarray(variable)  # one copy; convert_to_numpy makes two on TensorFlow
+        array = np.asarray(variable)
     return array.astype(true_dtype(keras.backend.standardize_dtype(variable.dtype)), copy=False)
 
 
@@ -375,7 +380,13 @@ def _held_by(owner: Any, kinds: Any = _STATE) -> dict[str, Any]:
     found = {**vars(owner), **vars(owner).get("_modules", {})}
     plain = _plain_attributes(isinstance(owner, keras.Model))
     names = sorted(
-        (name for name in found if name not in plain and not name.startswith(BOOKKEEPING)),
+        (
+            name
+            for name, value in found.items()
+            if type(value) not in _EMPTY_HANDED
+            and name not in plain
+            and not name.startswith(BOOKKEEPING)
+        ),
         key=lambda name: (name.lstrip("_"), len(name) - len(name.lstrip("_"))),
     )
     inside = {name: list(_held(found[name], kinds, frozenset())) for name in names}

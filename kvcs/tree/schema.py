@@ -218,8 +218,7 @@ def _check_written(value: Json, written: Json) -> None:
             raise FormatError("kvcs writes this in another way", address=key)
 
 
-def _text(value: Any) -> str:
-    return json.dumps(value, sort_keys=True)
+_text = json.JSONEncoder(sort_keys=True).encode
 
 
 def manifest_from_json(value: Any) -> Manifest:
