@@ -185,7 +185,7 @@ def test_a_flipped_bit_never_reaches_keras(tmp_path: Path) -> None:
 def test_a_graph_with_a_loop_is_refused(tmp_path: Path) -> None:
     """A forged manifest whose checksum is right."""
     from kvcs.canon import dumps
-    from kvcs.tree.schema import checksum
+    from kvcs.tree.manifest import checksum
 
     inputs = keras.Input((3,))
     x = layers.Dense(3, name="one")(inputs)
@@ -503,7 +503,7 @@ def test_a_variable_of_no_layer_as_an_argument(tmp_path: Path) -> None:
 
 def test_a_weight_that_is_not_there_is_refused(tmp_path: Path) -> None:
     from kvcs.canon import dumps
-    from kvcs.tree.schema import checksum
+    from kvcs.tree.manifest import checksum
 
     kvcs.save(models.built("weights_as_arguments"), tmp_path / "model")
     path = tmp_path / "model" / "model.json"

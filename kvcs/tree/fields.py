@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 from kvcs import canon
 from kvcs.checksum import is_sha256
 from kvcs.errors import FormatError
-from kvcs.spec import MISSING
+from kvcs.spec import MISSING, Value
 
 T = TypeVar("T")
+Json = dict[str, Any]
 
 
 class Object:
@@ -146,3 +148,27 @@ def _strange(part: str) -> bool:
     return canon.INVISIBLE.search(part) is not None or any(
         char in '\\:*?"<>|' or char < " " for char in part
     )
+
+
+def arguments_from_json(value: Any) -> dict[str, Value]:
+    """Read the named arguments of a constructor or a call."""
+    found = canon.decode(expect(value, dict))
+    if not isinstance(found, dict):
+        raise FormatError(f"expected the arguments of a constructor, got {type(found).__name__}")
+    return found
+
+
+def check_written(value: Json, written: Json) -> None:
+    """Refuse another spelling of what was read: a set out of order, an empty list to be left out.
+
+    So one model has one form, and its checksums see all that a reader sees.
+    """
+    if _text(value) == _text(written):
+        return
+    for key in sorted(value.keys() | written.keys()):
+        one, other = value.get(key, MISSING), written.get(key, MISSING)
+        if MISSING in (one, other) or _text(one) != _text(other):
+            raise FormatError("kvcs writes this in another way", address=key)
+
+
+_text = json.JSONEncoder(sort_keys=True).encode
