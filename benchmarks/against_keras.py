@@ -2,9 +2,15 @@
 
     python benchmarks/against_keras.py [--rounds N] [--profile] [NAME]...
 
-Both save and load the same model in the same process, in turns, and the best of several rounds
-counts. A ratio below one says that kvcs is faster. `save again` is a save into a directory that
-holds the model already, of which Keras knows nothing: it is set against a full save of Keras.
+Both save and load the same model in the same process, in turns. Printed are the best times, and
+three ratios: of the best times, of the medians, and of the least time on a processor, user and
+system together, of all threads. A ratio below one says that kvcs is faster. `save again` is a save
+into a directory that holds the model already, of which Keras knows nothing: it is set against a
+full save of Keras.
+
+Nobody pays for what another one left. Every round has places of its own, for a file system may take
+longer where something has just been removed; and what is still to be written is written first, for
+a save by kvcs ends when the disk has it, and one by Keras before.
 """
 
 from __future__ import annotations
@@ -13,10 +19,11 @@ import argparse
 import cProfile
 import os
 import pstats
-import shutil
+import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -33,70 +40,70 @@ STEPS = ("save", "save again", "load")
 
 
 class Contest:
-    """One model, and the two ways to save and load it."""
+    """One model in one round, and the two ways to save and load it."""
 
-    def __init__(self, name: str, place: Path) -> None:
-        self.model = getattr(keras.applications, name)(weights=None)
-        self.place, self.file = place / name, place / f"{name}.keras"
+    def __init__(self, model: keras.Model, place: Path) -> None:
+        self.model, self.place, self.file = model, place / "model", place / "model.keras"
+        place.mkdir()
 
     def steps(self) -> dict[str, tuple[Callable[[], Any], Callable[[], Any]]]:
-        """Return what kvcs and what Keras does in each step."""
+        """Return what kvcs and what Keras does in each step, in the order they can be done in."""
         return {
             "save": (self.save, self.keras_save),
-            "save again": (self.save_again, self.keras_save),
+            "save again": (self.save, self.keras_save),
             "load": (lambda: kvcs.load(self.place), lambda: keras.saving.load_model(self.file)),
         }
 
     def save(self) -> None:
-        """Save where nothing is yet."""
-        kvcs.save(self.model, self.place)
-
-    def save_again(self) -> None:
-        """Save where the model is already."""
+        """Save as kvcs does."""
         kvcs.save(self.model, self.place)
 
     def keras_save(self) -> None:
         """Save as Keras does."""
         self.model.save(self.file)
 
-    def prepare(self, step: str) -> None:
-        """Do what should not be timed."""
-        if step == "save":
-            shutil.rmtree(self.place, ignore_errors=True)
+
+@dataclass(frozen=True)
+class Taken:
+    """What something took, in seconds: on the clock, and on processors."""
+
+    clock: float
+    processor: float
 
 
-def timed(work: Callable[[], Any]) -> float:
-    """Return the seconds that something takes."""
-    start = time.perf_counter()
+def timed(work: Callable[[], Any]) -> Taken:
+    """Return what something takes."""
+    os.sync()
+    clock, processor = time.perf_counter(), time.process_time()
     work()
-    return time.perf_counter() - start
+    return Taken(time.perf_counter() - clock, time.process_time() - processor)
 
 
-def best_of(contest: Contest, rounds: int) -> dict[str, tuple[float, float]]:
-    """Return the best times of kvcs and of Keras for each step."""
-    best: dict[str, tuple[float, float]] = {}
-    for _ in range(rounds):
-        for step, (ours, theirs) in contest.steps().items():
-            contest.prepare(step)
-            found = timed(ours), timed(theirs)
-            old = best.get(step, found)
-            best[step] = min(old[0], found[0]), min(old[1], found[1])
-    return best
+def compared(ours: list[Taken], theirs: list[Taken]) -> str:
+    """Return the cells of one step: the best times in milliseconds, and three ratios."""
+    best = [min(one.clock for one in all_of) for all_of in (ours, theirs)]
+    median = [statistics.median(one.clock for one in all_of) for all_of in (ours, theirs)]
+    processor = [min(one.processor for one in all_of) for all_of in (ours, theirs)]
+    ratios = "".join(f"{mine / its:9.2f}" for mine, its in (best, median, processor))
+    return f"{best[0] * 1000:7.0f} {best[1] * 1000:7.0f} {ratios}"
 
 
-def row(name: str, best: dict[str, tuple[float, float]]) -> str:
-    """Return a line of the table: for each step the times in milliseconds, and their ratio."""
-    cells = [
-        f"{ours * 1000:7.0f} {theirs * 1000:7.0f} {ours / theirs:6.2f}"
-        for ours, theirs in (best[step] for step in STEPS)
-    ]
-    return " | ".join([f"{name:18}", *cells])
+def contest(name: str, place: Path, rounds: int) -> None:
+    """Print a line for each step of a model."""
+    model = getattr(keras.applications, name)(weights=None)
+    found: dict[str, tuple[list[Taken], list[Taken]]] = {step: ([], []) for step in STEPS}
+    for number in range(rounds):
+        for step, works in Contest(model, place / f"{name}-{number}").steps().items():
+            for taken, work in zip(found[step], works, strict=True):
+                taken.append(timed(work))
+    for step, (ours, theirs) in found.items():
+        print(f"{name:18} {step:11} {compared(ours, theirs)}", flush=True)
 
 
-def profile(contest: Contest) -> None:
+def profile(name: str, place: Path) -> None:
     """Print where kvcs spends its time in each step."""
-    for step, (ours, _) in contest.steps().items():
-        contest.prepare(step)
+    model = getattr(keras.applications, name)(weights=None)
+    for step, (ours, _) in Contest(model, place / f"{name}-profile").steps().items():
         profiler = cProfile.Profile()
         profiler.runcall(ours)
         print(f"\n{step}")
@@ -110,13 +117,12 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--profile", action="store_true")
     given = parser.parse_args()
-    print(" | ".join([f"{'ms':18}", *(f"{step:>10}: Keras  ratio" for step in STEPS)]))
+    print(f"{'':30} {'ms':>7} {'Keras':>7} {'best':>9}{'median':>9}{'processor':>10}")
     with tempfile.TemporaryDirectory() as place:
         for name in given.names:
-            contest = Contest(name, Path(place))
-            print(row(name, best_of(contest, given.rounds)), flush=True)
+            contest(name, Path(place), given.rounds)
             if given.profile:
-                profile(contest)
+                profile(name, Path(place))
 
 
 if __name__ == "__main__":

@@ -74,17 +74,23 @@ def dumps(value: Any) -> bytes:
             digits, text with a pair of surrogates.
     """
     text = _laid_out(value, "\n")
+    if not text.isascii() or "\x7f" in text:
+        text = _visible(text)
+    return text.encode() + b"\n"
+
+
+def _visible(text: str) -> str:
     pair = _SURROGATE_PAIR.search(text)
     if pair is not None:
         raise ValueError(f"text with a pair of surrogates: {pair[0]!r}")
-    text = INVISIBLE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
-    return text.encode() + b"\n"
+    return INVISIBLE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def _laid_out(value: Any, line: str) -> str:
     """Return a value as text; `line` is a line break and the indentation of what it stands in."""
-    if type(value) is str:  # most values by far
-        return quoted(value)
+    write = _ATOMS.get(type(value))
+    if write:
+        return write(value)
     inner = f"{line}  "
     if isinstance(value, dict) and value:
         items = [f"{quoted(key)}: {_laid_out(value[key], inner)}" for key in sorted(value)]
@@ -94,27 +100,33 @@ def _laid_out(value: Any, line: str) -> str:
         if len(value) <= MAX_ON_ONE_LINE and not any(map(_is_long, value)):
             return f"[{', '.join(items)}]"
         return f"[{inner}{f',{inner}'.join(items)}{line}]"
-    return _atom(value)
+    return _of_another_kind(value)
 
 
-def _atom(value: Any) -> str:
-    """Return what holds nothing else; the encoder of json takes twice as long."""
-    if isinstance(value, str):
-        return quoted(value)
-    if isinstance(value, bool) or value is None:
-        return _WORDS[value]
-    if isinstance(value, int):
-        return int.__repr__(value)
-    if isinstance(value, float):
-        if not math.isfinite(value):
-            raise ValueError(f"{value!r} is no JSON")
-        return float.__repr__(value)
-    if isinstance(value, dict | list):  # an empty one
+def _number(value: float) -> str:
+    if not math.isfinite(value):
+        raise ValueError(f"{value!r} is no JSON")
+    return float.__repr__(value)
+
+
+# What holds nothing else; the encoder of json takes twice as long.
+_ATOMS: dict[type, Callable[[Any], str]] = {
+    str: quoted,
+    int: int.__repr__,
+    float: _number,
+    bool: {True: "true", False: "false"}.__getitem__,
+    type(None): lambda value: "null",
+}
+
+
+def _of_another_kind(value: Any) -> str:
+    """Return a str, an int or a float of a class of its own, or what is empty."""
+    for kind in (str, int, float):
+        if isinstance(value, kind):
+            return _ATOMS[kind](value)
+    if isinstance(value, dict | list):
         return "{}" if isinstance(value, dict) else "[]"
     raise TypeError(f"{type(value).__name__} {value!r:.80} is no JSON")
-
-
-_WORDS = {True: "true", False: "false", None: "null"}
 
 
 def _is_long(value: Any) -> bool:
@@ -130,6 +142,7 @@ def loads(data: bytes) -> Any:
     """
     value = parsed(data)
     if dumps(value) != data:
+        json.loads(data, object_pairs_hook=_unique_keys)
         raise FormatError("not in canonical form (sorted keys, two spaces, one final newline)")
     return value
 
@@ -142,9 +155,7 @@ def parsed(data: bytes) -> Any:
     """
     try:
         text = data.decode()
-        value = json.loads(
-            text, object_pairs_hook=_unique_keys, parse_constant=_no_constant, parse_float=_finite
-        )
+        value = json.loads(text, parse_constant=_no_constant, parse_float=_finite)
     except UnicodeDecodeError as error:
         raise FormatError(f"not UTF-8 at byte {error.start}") from None
     except json.JSONDecodeError as error:
@@ -153,7 +164,8 @@ def parsed(data: bytes) -> Any:
         raise FormatError(f"nested more than {MAX_DEPTH} deep") from None
     except ValueError as error:  # an int of more digits than Python converts
         raise FormatError(f"not JSON: {str(error).partition(';')[0]}") from None
-    if _depth(value) > MAX_DEPTH:
+    brackets = text.count("{") + text.count("[")  # no more levels than these around a value
+    if brackets >= MAX_DEPTH and _depth(value) > MAX_DEPTH:
         raise FormatError(f"nested more than {MAX_DEPTH} deep")
     return value
 
@@ -201,17 +213,13 @@ def is_object(value: Value) -> bool:
     )
 
 
-# Most values by far; no subclass, of which there are NumPy's own.
-_AS_IT_IS = frozenset({str, int, bool, type(None)})
-
-
 def encode(value: Value) -> Any:
     """Return `value` as JSON.
 
     Raises:
         TypeError: something that is not a `kvcs.spec.Value` is inside; the text names its type.
     """
-    if type(value) in _AS_IT_IS:
+    if type(value) in _AS_THEY_ARE:
         return value
     if isinstance(value, np.generic):  # before the numbers and texts that some of them are
         return {"$scalar": _encode_scalar(value)}
@@ -229,6 +237,9 @@ def encode(value: Value) -> Any:
         if isinstance(value, kind):
             return {tag: content(value)}
     raise TypeError(f"cannot be stored: {type(value).__name__} {value!r:.80}")
+
+
+_AS_THEY_ARE = frozenset({str, int, bool, type(None)})  # most of what there is
 
 
 def encode_schema(config: dict[str, Value]) -> dict[str, Any]:
@@ -318,7 +329,10 @@ def decode(encoded: Any) -> Value:
         return encoded
     tags = [key for key in encoded if key.startswith("$")]
     if not tags:
-        return {key: decode(item) for key, item in encoded.items()}
+        return {
+            key: item if type(item) in _AS_THEY_ARE else decode(item)
+            for key, item in encoded.items()
+        }
     if len(encoded) > 1 or tags[0] not in _DECODERS:
         raise FormatError(f"expected a single known $ key, got {sorted(encoded)}")
     try:

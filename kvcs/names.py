@@ -10,13 +10,16 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from itertools import count
 
 MAX_SEGMENT = 100
+_MANY = 4096  # names that are worth remembering: `kernel` and `dense` come in every model
 _PLAIN = re.compile(r"[A-Za-z0-9_.-]")
 _RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE | re.DOTALL)
 
 
+@lru_cache(_MANY)
 def snake_case(class_name: str) -> str:
     """Return the automatic name of a class, by the rule of `keras.src.utils.naming`."""
     name = re.sub(r"\W+", "", class_name)
@@ -29,6 +32,7 @@ def is_automatic(name: str, class_name: str) -> bool:
     return automatic_stem(name, class_name) is not None
 
 
+@lru_cache(_MANY)
 def automatic_stem(name: str, class_name: str) -> str | None:
     """Return an automatic name without its number; None for a name that a person chose."""
     stem = snake_case(class_name)
@@ -90,6 +94,7 @@ def _numbered_segments(plain: str) -> Iterator[str]:
         yield plain[: MAX_SEGMENT - len(ending)] + ending
 
 
+@lru_cache(_MANY)
 def segment(name: str) -> str:
     """Return a name as one component of a path.
 

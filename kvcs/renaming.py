@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from kvcs.canon import is_object, same
-from kvcs.names import canonical_names
+from kvcs.names import canonical_names, is_automatic
 from kvcs.spec import Value
 
 Pointer = tuple[str | int, ...]
@@ -22,6 +22,8 @@ def canonical_config(config: dict[str, Value]) -> tuple[dict[str, Value], dict[s
 
     Where putting them back would not give the config again, nothing is replaced.
     """
+    if not _has_automatic_name(config):  # as nearly always, and seen soon
+        return config, {}
     renamed: dict[Pointer, str] = {}
     canonical = _copy(config)
     _rename(canonical, (), renamed)
@@ -29,6 +31,18 @@ def canonical_config(config: dict[str, Value]) -> tuple[dict[str, Value], dict[s
         return config, {}
     names = {_pointer(pointer): name for pointer, name in renamed.items()}
     return (canonical, names) if _gives_back(canonical, names, config) else (config, {})
+
+
+def _has_automatic_name(value: Value) -> bool:
+    """Tell whether a name that Keras may have made up stands somewhere inside."""
+    if isinstance(value, dict):
+        class_name, inside = value.get("class_name"), value.get("config")
+        if isinstance(inside, dict) and isinstance(class_name, str):
+            name = inside.get("name")
+            if isinstance(name, str) and is_automatic(name, class_name):
+                return True
+        return any(map(_has_automatic_name, value.values()))
+    return isinstance(value, list | tuple) and any(map(_has_automatic_name, value))
 
 
 def _gives_back(canonical: dict[str, Value], names: dict[str, str], config: Value) -> bool:

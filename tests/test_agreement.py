@@ -21,7 +21,7 @@ from kvcs.canon import dumps
 from kvcs.errors import RestoreError, RestoreWarning
 from kvcs.keras_io.agreement import check_agreement
 from kvcs.spec import MISSING, LayerSpec, PartSpec, StoredModel, SymbolicTensor, TensorRef
-from kvcs.tree.schema import checksum
+from kvcs.tree.manifest import checksum
 
 STORED = make.STORED
 ADVICE = (

@@ -21,8 +21,9 @@ from independent_reader import Reader, canonical, values
 from strategies import Example, stored_models
 
 from kvcs import canon, names, npy
-from kvcs.tree import schema, writer
+from kvcs.tree import writer
 from kvcs.tree.digests import digests
+from kvcs.tree.manifest import FORMAT
 from kvcs.tree.reader import read
 from kvcs.tree.verify import verify
 
@@ -181,7 +182,7 @@ def test_automatic_names_are_numbered_anew() -> None:
 
 
 def test_the_number_of_the_format() -> None:
-    assert TEXT.startswith(f"# Format {schema.FORMAT}\n")
+    assert TEXT.startswith(f"# Format {FORMAT}\n")
 
 
 def test_the_digests_of_the_golden_model() -> None:

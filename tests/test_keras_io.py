@@ -20,7 +20,7 @@ from live import assert_same, assert_same_outputs, config_of
 import kvcs
 from kvcs.errors import DamageError, RestoreError, SaveError
 from kvcs.keras_io.optimizer import optimizer_variables
-from kvcs.keras_io.survey import places, survey
+from kvcs.keras_io.survey import places, survey, to_numpy
 
 
 class Keeper(layers.Layer):
@@ -185,7 +185,7 @@ def test_a_flipped_bit_never_reaches_keras(tmp_path: Path) -> None:
 def test_a_graph_with_a_loop_is_refused(tmp_path: Path) -> None:
     """A forged manifest whose checksum is right."""
     from kvcs.canon import dumps
-    from kvcs.tree.schema import checksum
+    from kvcs.tree.manifest import checksum
 
     inputs = keras.Input((3,))
     x = layers.Dense(3, name="one")(inputs)
@@ -503,7 +503,7 @@ def test_a_variable_of_no_layer_as_an_argument(tmp_path: Path) -> None:
 
 def test_a_weight_that_is_not_there_is_refused(tmp_path: Path) -> None:
     from kvcs.canon import dumps
-    from kvcs.tree.schema import checksum
+    from kvcs.tree.manifest import checksum
 
     kvcs.save(models.built("weights_as_arguments"), tmp_path / "model")
     path = tmp_path / "model" / "model.json"
@@ -820,3 +820,13 @@ def test_a_lambda_is_the_same_bytes_wherever_it_stands(tmp_path: Path) -> None:
         root = saved(model, tmp_path / str(number))
         written.add((root / "layers" / "odd" / "layer.json").read_bytes())
     assert len(written) == 1
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "int8"])
+def test_what_was_read_does_not_change_with_the_variable(dtype: str) -> None:
+    variable = keras.Variable(np.ones(100), dtype=dtype)
+    array = to_numpy(variable)
+    variable.assign_add(variable)
+    variable.assign_sub(np.full(100, 5))
+    assert (array == np.ones(100)).all()
+    assert (to_numpy(variable) == np.full(100, -3)).all()

@@ -8,39 +8,20 @@ nor stable. Saving and loading both survey the live model, so that both speak of
 from __future__ import annotations
 
 import inspect
-from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any
 
 import keras
 import numpy as np
 from keras.src.backend import Variable  # keras.Variable is another class up to Keras 3.6
 from keras.src.models.functional import Functional, functional_like_constructor
-from keras.src.saving.keras_saveable import KerasSaveable
 
 from kvcs.errors import SaveError
+from kvcs.keras_io.attributes import SeedGenerator, held_by
 from kvcs.names import canonical_names, segments
 from kvcs.npy import Array, true_dtype
 from kvcs.spec import Build
-
-SeedGenerator = keras.random.SeedGenerator
-
-# What `compile()` attaches belongs to training, and metric state is left out on purpose: `fit`
-# resets it, and it would touch every commit.
-_TRAINING = (keras.optimizers.Optimizer, keras.metrics.Metric, keras.losses.Loss)
-
-# What weights and random state are found in.
-_STATE = (KerasSaveable, Variable, SeedGenerator)
-
-# Bookkeeping of containers and backends, which holds the layers a second time.
-BOOKKEEPING = (
-    *("_functional", "_operations", "_nodes", "_inputs", "_outputs", "_torch"),
-    # TensorFlow's; any other "_self_…" is an attribute like `_self_attention_layer`.
-    *("_self_unconditional_", "_self_update_", "_self_name_based_", "_self_saveable_"),
-    *("_self_setattr_", "_self_tracked_", "_self_extra_"),
-)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -105,7 +86,7 @@ def survey(model: Any) -> Place:
 def _lost(model: Any, variable: Any) -> str:
     for layer in [model, *model._flatten_layers(include_self=False)]:
         if isinstance(layer, Functional) and build_of(layer) == "graph":
-            for key, child in _held_by(layer).items():
+            for key, child in held_by(layer).items():
                 if child is variable or _has(child, variable):
                     return (
                         f"{key!r} is an attribute of the functional model {layer.name!r} beside "
@@ -162,8 +143,10 @@ def to_numpy(variable: Any) -> Array:
     """
     if keras.backend.backend() == "jax":
         array = np.asarray(keras.ops.convert_to_numpy(variable))
+    elif hasattr(variable.value, "read_value"):  # of TensorFlow, whose value() copies nothing
+        array = np.asarray(variable.value.value())
     else:
-        array = np.asarray(variable)  # one copy; convert_to_numpy makes two on TensorFlow
+        array = np.asarray(variable)
     return array.astype(true_dtype(keras.backend.standardize_dtype(variable.dtype)), copy=False)
 
 
@@ -245,7 +228,7 @@ class _Survey:
     def _container(self, place: Place) -> None:
         """Visit what a model holds beside its layers."""
         place.parts[""] = place.layer
-        held = _held_by(place.layer)
+        held = held_by(place.layer)
         self._own(place, "", place.layer, held)
         for key, child in held.items():
             if not isinstance(child, keras.layers.Layer):
@@ -266,7 +249,7 @@ class _Survey:
             place.seeds[key] = part
             return
         place.parts[key] = part
-        held = _held_by(part)
+        held = held_by(part)
         self._own(place, key, part, held)
         for below, child in held.items():
             self._part(place, f"{key}/{below}" if key else below, child)
@@ -311,7 +294,7 @@ def _children(place: Place) -> list[tuple[str | None, Any]]:
     children: list[tuple[str | None, Any]] = [(None, layer) for layer in listed or ()]
     if listed is not None and (place.build == "sequence" or type(place.layer) is Functional):
         return children
-    held = _held_by(place.layer)
+    held = held_by(place.layer)
     inside = {id(layer) for layer in listed or ()}
     children += [
         (key, child)
@@ -362,53 +345,5 @@ def held_optimizers(place: Place) -> dict[str, Any]:
     return {
         f"{key}/{name}" if key else name: optimizer
         for key, part in place.parts.items()
-        for name, optimizer in _held_by(part, keras.optimizers.Optimizer).items()
+        for name, optimizer in held_by(part, keras.optimizers.Optimizer).items()
     }
-
-
-def _held_by(owner: Any, kinds: Any = _STATE) -> dict[str, Any]:
-    """Return the Keras objects among the attributes of an object, by their attribute path.
-
-    Sorted by name, public before private, without the leading underscores, for `_kernel` is the
-    `kernel` of `Dense`. Lists and dicts are looked into.
-    """
-    found = {**vars(owner), **vars(owner).get("_modules", {})}
-    plain = _plain_attributes(isinstance(owner, keras.Model))
-    names = sorted(
-        (name for name in found if name not in plain and not name.startswith(BOOKKEEPING)),
-        key=lambda name: (name.lstrip("_"), len(name) - len(name.lstrip("_"))),
-    )
-    inside = {name: list(_held(found[name], kinds, frozenset())) for name in names}
-    names = [name for name in names if inside[name]]
-    under = segments([name.lstrip("_") or name for name in names])
-    return {
-        "/".join((plain_name, *keys)): child
-        for plain_name, name in zip(under, names, strict=True)
-        for keys, child in inside[name]
-    }
-
-
-def _held(value: Any, kinds: Any, above: frozenset[int]) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Yield the Keras objects in the value of an attribute, with what leads to each."""
-    if isinstance(value, KerasSaveable | Variable | SeedGenerator):
-        if isinstance(value, kinds) and (kinds is not _STATE or not isinstance(value, _TRAINING)):
-            yield (), value
-    elif isinstance(value, list | tuple | deque | Mapping) and id(value) not in above:
-        items = value if isinstance(value, Mapping) else dict(enumerate(value))
-        for plain, item in zip(segments([str(key) for key in items]), items.values(), strict=True):
-            for keys, child in _held(item, kinds, above | {id(value)}):
-                yield (plain, *keys), child
-    elif isinstance(value, set | frozenset):
-        for item in value:
-            if isinstance(item, kinds) and not isinstance(item, _TRAINING):
-                raise SaveError(
-                    f"a set holds {type(item).__name__} {getattr(item, 'name', '')!r}, and sets "
-                    "have no order to find it by: use a list or a dict"
-                )
-
-
-@cache
-def _plain_attributes(model: bool) -> frozenset[str]:
-    """Return the attributes that every layer, or every model, has."""
-    plain = keras.Model(name="plain") if model else keras.layers.Layer(name="plain")
-    return frozenset(vars(plain)) | frozenset(vars(plain).get("_modules", {}))

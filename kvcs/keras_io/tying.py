@@ -11,7 +11,8 @@ from typing import Any
 
 from keras.src.backend import Variable
 
-from kvcs.keras_io.survey import BOOKKEEPING, Place, places, weights
+from kvcs.keras_io.attributes import BOOKKEEPING
+from kvcs.keras_io.survey import Place, places, weights
 from kvcs.spec import LayerSpec, StoredModel, walk
 
 

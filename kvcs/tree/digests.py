@@ -18,7 +18,7 @@ from kvcs.spec import (
     TensorSpec,
     walk,
 )
-from kvcs.tree import schema
+from kvcs.tree.training import state_to_json, training_to_json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,11 +50,11 @@ def digests(stored: StoredModel) -> Digests:
     )
     state = _digest(
         [
-            schema.state_to_json(stored.state),
+            state_to_json(stored.state),
             None if stored.optimizer is MISSING else _tensors(stored.optimizer),
         ]
     )
-    training = None if stored.training is MISSING else canon.encode_schema(dict(stored.training))
+    training = None if stored.training is MISSING else training_to_json(stored.training)
     flags = [[place, _flags(layer)] for place, layer in walk(stored.model)]
     whole = _digest([architecture, weights, state, training, flags])
     return Digests(architecture=architecture, weights=weights, state=state, whole=whole)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 from kvcs import canon
 from kvcs.checksum import is_sha256
 from kvcs.errors import FormatError
-from kvcs.spec import MISSING
+from kvcs.spec import MISSING, Value
 
 T = TypeVar("T")
+Json = dict[str, Any]
 
 
 class Object:
@@ -19,27 +21,20 @@ class Object:
     def __init__(self, value: Any) -> None:
         self.left = dict(expect(value, dict))
 
-    def take(self, key: str, kind: type[T] | tuple[type, ...], default: Any = MISSING) -> Any:
+    def take(self, key: str, kind: type[T] | tuple[type, ...]) -> Any:
         """Return a value of one of some kinds, and strike it out."""
-        if key not in self.left:
-            if default is not MISSING:
-                return default
-            raise FormatError(f"key {key!r} is missing")
-        try:
-            return expect(self.left.pop(key), kind)
-        except FormatError as error:
-            raise error.within(key) from None
+        return self.parse(key, lambda value: expect(value, kind))
 
     def parse(self, key: str, read: Callable[[Any], T], default: Any = MISSING) -> T:
         """Return a value as a reader of its own makes of it, and strike it out."""
-        if key not in self.left:
-            if default is not MISSING:
-                return default  # type: ignore[no-any-return]
+        if key in self.left:
+            try:
+                return read(self.left.pop(key))
+            except FormatError as error:
+                raise error.within(key) from None
+        if default is MISSING:
             raise FormatError(f"key {key!r} is missing")
-        try:
-            return read(self.left.pop(key))
-        except FormatError as error:
-            raise error.within(key) from None
+        return default  # type: ignore[no-any-return]
 
     def done(self) -> None:
         """Refuse what nobody asked for."""
@@ -63,7 +58,7 @@ class at:  # noqa: N801  (reads as a statement: with at(key))
 
 def expect(value: Any, kind: Any) -> Any:
     """Return a value of one of some kinds; a bool is no int."""
-    if type(value) is kind:
+    if type(value) is kind:  # as nearly always
         return value
     kinds = kind if isinstance(kind, tuple) else (kind,)
     if isinstance(value, bool) and object not in kinds and bool not in kinds:
@@ -82,8 +77,8 @@ def list_of(read: Callable[[Any], T]) -> Callable[[Any], tuple[T, ...]]:
     """Return the reader of a list of what `read` reads."""
 
     def read_list(value: Any) -> tuple[T, ...]:
-        found: list[T] = []
         items = expect(value, list)
+        found: list[T] = []
         try:
             for item in items:
                 found.append(read(item))
@@ -98,14 +93,12 @@ def dict_of(read: Callable[[Any], T]) -> Callable[[Any], dict[str, T]]:
     """Return the reader of an object with values that `read` reads."""
 
     def read_dict(value: Any) -> dict[str, T]:
-        found: dict[str, T] = {}
-        items = expect(value, dict)
-        key = ""
-        try:
-            for key, item in items.items():
+        found = {}
+        for key, item in expect(value, dict).items():
+            try:
                 found[key] = read(item)
-        except FormatError as error:
-            raise error.within(f"[{key!r}]") from None
+            except FormatError as error:
+                raise error.within(f"[{key!r}]") from None
         return found
 
     return read_dict
@@ -155,3 +148,27 @@ def _strange(part: str) -> bool:
     return canon.INVISIBLE.search(part) is not None or any(
         char in '\\:*?"<>|' or char < " " for char in part
     )
+
+
+def arguments_from_json(value: Any) -> dict[str, Value]:
+    """Read the named arguments of a constructor or a call."""
+    found = canon.decode(expect(value, dict))
+    if not isinstance(found, dict):
+        raise FormatError(f"expected the arguments of a constructor, got {type(found).__name__}")
+    return found
+
+
+def check_written(value: Json, written: Json) -> None:
+    """Refuse another spelling of what was read: a set out of order, an empty list to be left out.
+
+    So one model has one form, and its checksums see all that a reader sees.
+    """
+    if _text(value) == _text(written):
+        return
+    for key in sorted(value.keys() | written.keys()):
+        one, other = value.get(key, MISSING), written.get(key, MISSING)
+        if MISSING in (one, other) or _text(one) != _text(other):
+            raise FormatError("kvcs writes this in another way", address=key)
+
+
+_text = json.JSONEncoder(sort_keys=True).encode

@@ -24,7 +24,9 @@ from kvcs.spec import (
     TensorSpec,
     walk,
 )
-from kvcs.tree import schema
+from kvcs.tree.layers import layer_from_json
+from kvcs.tree.manifest import EntryLine, Manifest, manifest_from_json, nested_from_json
+from kvcs.tree.training import slots_from_json, state_from_json, training_from_json
 from kvcs.tree.writer import LAYER, MANIFEST, OPTIMIZER, STATE, TRAINING
 
 Files: TypeAlias = Mapping[str, bytes]
@@ -85,7 +87,7 @@ class Walk:
 
     def model(self) -> StoredModel | None:
         """Read the whole model; None when its manifest cannot be read."""
-        manifest = self._json(MANIFEST, "", None, schema.manifest_from_json)
+        manifest = self._json(MANIFEST, "", None, manifest_from_json)
         if manifest is None:
             return None
         parts = {}
@@ -111,7 +113,7 @@ class Walk:
             self._meet(path, layer)
         return stored
 
-    def _layers(self, manifest: schema.Manifest, prefix: str) -> ModelSpec:
+    def _layers(self, manifest: Manifest, prefix: str) -> ModelSpec:
         entries = []
         for line in manifest.entries:
             layer = self._layer(line, prefix)
@@ -121,19 +123,17 @@ class Walk:
                 )
         return replace(manifest.model, layers=tuple(entries))
 
-    def _layer(
-        self, line: schema.EntryLine, prefix: str
-    ) -> LayerSpec | ModelSpec | SharedLayer | None:
+    def _layer(self, line: EntryLine, prefix: str) -> LayerSpec | ModelSpec | SharedLayer | None:
         if line.shared:
             return SharedLayer(path=line.shared)
         place = prefix + line.path
         if self._is_model(place, line.sha256):
             path = f"{place}/{MANIFEST}"
-            manifest = self._json(path, place, line.sha256, schema.nested_from_json)
+            manifest = self._json(path, place, line.sha256, nested_from_json)
             if manifest is not None:
                 return self._layers(manifest, f"{place}/")
         else:
-            layer = self._json(f"{place}/{LAYER}", place, line.sha256, schema.layer_from_json)
+            layer = self._json(f"{place}/{LAYER}", place, line.sha256, layer_from_json)
             if layer is not None:
                 return layer
         self.unread.add(f"{place}/")
@@ -215,9 +215,9 @@ class Walk:
 
 # What reads a file beside the manifest, and the directory whose files it describes.
 _PARTS: dict[str, tuple[Callable[[Any], Any], str]] = {
-    TRAINING: (schema.training_from_json, ""),
-    STATE: (schema.state_from_json, "state/"),
-    OPTIMIZER: (schema.slots_from_json, "optimizer/"),
+    TRAINING: (training_from_json, ""),
+    STATE: (state_from_json, "state/"),
+    OPTIMIZER: (slots_from_json, "optimizer/"),
 }
 
 

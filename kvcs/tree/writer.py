@@ -10,7 +10,21 @@ from kvcs import canon, npy
 from kvcs.checksum import sha256
 from kvcs.errors import FormatError, SaveError
 from kvcs.spec import MISSING, LayerSpec, ModelSpec, StoredModel, TensorSpec
-from kvcs.tree import schema
+from kvcs.tree.layers import layer_from_json, layer_to_json, tensors_to_json
+from kvcs.tree.manifest import (
+    EntryLine,
+    Manifest,
+    manifest_from_json,
+    manifest_to_json,
+    nested_from_json,
+)
+from kvcs.tree.training import (
+    slots_from_json,
+    state_from_json,
+    state_to_json,
+    training_from_json,
+    training_to_json,
+)
 
 # What stands at a path of the stored model: a tensor's array, or an asset's bytes. A function,
 # so that one array at a time is in memory.
@@ -47,16 +61,16 @@ def files(stored: StoredModel, contents: Contents) -> Iterator[File]:
 def _files(stored: StoredModel, contents: Contents) -> Iterator[File]:
     digests: dict[str, str] = {}
     if stored.training is not MISSING:
-        training = canon.encode_schema(dict(stored.training))
-        yield _json(TRAINING, training, schema.training_from_json, digests)
+        training = training_to_json(stored.training)
+        yield _json(TRAINING, training, training_from_json, digests)
     if stored.state:
         tensors = yield from _tensors(stored.state.tensors, contents, "")
-        state = schema.state_to_json(replace(stored.state, tensors=tensors))
-        yield _json(STATE, state, schema.state_from_json, digests)
+        state = state_to_json(replace(stored.state, tensors=tensors))
+        yield _json(STATE, state, state_from_json, digests)
     if stored.optimizer is not MISSING:
         slots = yield from _tensors(stored.optimizer, contents, "optimizer/")
-        index = schema.tensors_to_json(slots)
-        yield _json(OPTIMIZER, index, schema.slots_from_json, digests)
+        index = tensors_to_json(slots)
+        yield _json(OPTIMIZER, index, slots_from_json, digests)
     yield from _model(stored.model, contents, "", digests, stored)
 
 
@@ -80,21 +94,21 @@ def _model(
 ) -> Iterator[File]:
     lines = []
     for entry in model.layers:
-        line = schema.EntryLine(name=entry.name, path=entry.path, calls=entry.calls)
+        line = EntryLine(name=entry.name, path=entry.path, calls=entry.calls)
         below = f"{prefix}{entry.path}/"
         if isinstance(entry.layer, ModelSpec):
             yield from _model(entry.layer, contents, below, digests)
             line = replace(line, sha256=digests[below + MANIFEST])
         elif isinstance(entry.layer, LayerSpec):
             layer = yield from _own(entry.layer, contents, below)
-            described = schema.layer_to_json(layer)
-            yield _json(below + LAYER, described, schema.layer_from_json, digests)
+            described = layer_to_json(layer)
+            yield _json(below + LAYER, described, layer_from_json, digests)
             line = replace(line, sha256=digests[below + LAYER])
         else:
             line = replace(line, shared=entry.layer.path)
         lines.append(line)
     own = yield from _own(replace(model, layers=()), contents, prefix)
-    manifest = schema.Manifest(
+    manifest = Manifest(
         model=own,
         entries=tuple(lines),
         name=root.name if root else "",
@@ -104,8 +118,8 @@ def _model(
         else {},
         live_names=root.live_names if root else {},
     )
-    read = schema.manifest_from_json if root else schema.nested_from_json
-    yield _json(prefix + MANIFEST, schema.manifest_to_json(manifest), read, digests)
+    read = manifest_from_json if root else nested_from_json
+    yield _json(prefix + MANIFEST, manifest_to_json(manifest), read, digests)
 
 
 def _own(layer: L, contents: Contents, prefix: str) -> Generator[File, None, L]:

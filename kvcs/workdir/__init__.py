@@ -12,12 +12,13 @@ it, where unchanged files are links to the old ones, and then the two are exchan
 
 Whatever a killed process leaves is one such wrapper; the next save in `models/` removes it.
 
-| module         | its job                                                             |
-|----------------|---------------------------------------------------------------------|
-| `replacing.py` | `replace`: what is new, what stays, and what forbids a replacement  |
-| `reading.py`   | `Directory`: the files of one model, and never of two               |
-| `disk.py`      | written files, brought to the disk while the next ones are produced |
-| `staging.py`   | the wrapper: made, exchanged, and cleared away after a killed save  |
+| module          | its job                                                             |
+|-----------------|---------------------------------------------------------------------|
+| `replacing.py`  | `replace`: what is new, what stays, and what forbids a replacement  |
+| `reading.py`    | `Directory`: the files of one model, and never of two               |
+| `disk.py`       | written files, brought to the disk one by one or all at once        |
+| `filesystem.py` | where all at once is sure, and how it is done                       |
+| `staging.py`    | the wrapper: made, exchanged, and cleared away after a killed save  |
 """
 
 from __future__ import annotations

@@ -89,7 +89,8 @@ class _Replacement:
         if same:
             self._equal[path] = same
         else:
-            self._disk.take(_write(self._stage / path, content))
+            size = sum(view.nbytes for view in content)
+            self._disk.take(_write(self._stage / path, content), size)
             self._written.add(path)
 
     def commit(self) -> Replaced:

@@ -1,49 +1,32 @@
-"""The JSON files of a stored model: `to_json` writes what `from_json` reads.
-
-Every reader checks what it takes (`FormatError` with the place) and every key it does not know is
-an error, so that what a reviewer sees is what kvcs uses. `docs/format.md` says the same in words.
-"""
+"""`model.json`: the manifest of a model, and its checksum."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
-from kvcs import canon, npy
+from kvcs import canon
 from kvcs.checksum import sha256
 from kvcs.errors import FormatError, NewerFormatError
-from kvcs.spec import (
-    MISSING,
-    Build,
-    Call,
-    ClassRef,
-    LayerSpec,
-    ModelSpec,
-    PartSpec,
-    StateSpec,
-    SymbolicTensor,
-    TensorSpec,
-    Value,
-)
+from kvcs.spec import Build, Call, ModelSpec, SymbolicTensor
 from kvcs.tree.fields import (
+    Json,
     Object,
-    at,
+    arguments_from_json,
+    check_written,
     dict_of,
     digest,
     expect,
-    integer,
     list_of,
     natural,
     or_null,
     path_from_json,
     string,
 )
+from kvcs.tree.layers import digests_by_path, layer_fields, layer_to_json
 
 FORMAT = 1
-T = TypeVar("T")
-Json = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,38 +59,6 @@ class Manifest:
     keras_version: str = ""
     files: Mapping[str, str]
     live_names: Mapping[str, str]
-
-
-# --- writing -----------------------------------------------------------------------------------
-
-
-def layer_to_json(layer: LayerSpec) -> Json:
-    """Return what `layer.json` holds."""
-    found = _part_to_json(layer)
-    found["tensors"] = tensors_to_json(layer.tensors)
-    if layer.tied:
-        found["tied"] = dict(layer.tied)
-    if layer.extra:
-        found["extra"] = {path: dict(keys) for path, keys in layer.extra.items()}
-    if layer.frozen:
-        found["frozen"] = list(layer.frozen)
-    if layer.parts:
-        found["parts"] = {key: _part_to_json(part) for key, part in layer.parts.items()}
-    if layer.assets:
-        found["assets"] = dict(layer.assets)
-    return found
-
-
-def _part_to_json(part: PartSpec | LayerSpec) -> Json:
-    found: Json = {
-        "module": part.cls.module,
-        "class_name": part.cls.name,
-        "registered_name": part.cls.registered_name,
-        "config": canon.encode_schema(dict(part.config)),
-    }
-    if part.build_config is not MISSING:
-        found["build_config"] = canon.encode(part.build_config)
-    return found
 
 
 def manifest_to_json(manifest: Manifest) -> Json:
@@ -180,48 +131,6 @@ def _call_to_json(call: Call) -> Json:
     }
 
 
-def tensors_to_json(tensors: Mapping[str, TensorSpec]) -> Json:
-    """Return the descriptions of tensors by name."""
-    return {
-        name: {
-            "file": tensor.file,
-            "dtype": tensor.dtype,
-            "shape": list(tensor.shape),
-            "trainable": tensor.trainable,
-            "sha256": tensor.sha256,
-        }
-        for name, tensor in tensors.items()
-    }
-
-
-def state_to_json(state: StateSpec) -> Json:
-    """Return what `state.json` holds."""
-    found: Json = {"seeds": {path: list(counters) for path, counters in state.seeds.items()}}
-    if state.tensors:
-        found["tensors"] = tensors_to_json(state.tensors)
-    return found
-
-
-# --- reading -----------------------------------------------------------------------------------
-
-
-def _check_written(value: Json, written: Json) -> None:
-    """Refuse another spelling of what was read: a set out of order, an empty list to be left out.
-
-    So one model has one form, and its checksums see all that a reader sees.
-    """
-    if _text(value) == _text(written):
-        return
-    for key in sorted(value.keys() | written.keys()):
-        one, other = value.get(key, MISSING), written.get(key, MISSING)
-        if MISSING in (one, other) or _text(one) != _text(other):
-            raise FormatError("kvcs writes this in another way", address=key)
-
-
-def _text(value: Any) -> str:
-    return json.dumps(value, sort_keys=True)
-
-
 def manifest_from_json(value: Any) -> Manifest:
     """Read `model.json`.
 
@@ -243,7 +152,7 @@ def manifest_from_json(value: Any) -> Manifest:
     if found.take("checksum", str) not in _checksums(value):
         raise FormatError("the manifest was altered: its content does not match its checksum")
     model = ModelSpec(
-        **_layer_fields(found),
+        **layer_fields(found),
         build=found.parse("build", _build),
         layers=(),
         inputs=found.parse("inputs", canon.decode, None),
@@ -254,12 +163,12 @@ def manifest_from_json(value: Any) -> Manifest:
         entries=found.parse("layers", list_of(_entry)),
         name=found.parse("name", string, ""),
         keras_version=found.parse("keras_version", string, ""),
-        files=found.parse("files", _digests_by_path, {}),
+        files=found.parse("files", digests_by_path, {}),
         live_names=found.parse("live_names", _live_names, {}),
     )
     found.done()
     _check_places(manifest.entries)
-    _check_written(value, {**_body_to_json(manifest), "checksum": value["checksum"]})
+    check_written(value, {**_body_to_json(manifest), "checksum": value["checksum"]})
     return manifest
 
 
@@ -330,7 +239,7 @@ def _call(value: Any) -> Call:
     found = Object(value)
     call = Call(
         args=found.parse("args", list_of(canon.decode)),
-        kwargs=found.parse("kwargs", _config),
+        kwargs=found.parse("kwargs", arguments_from_json),
         outputs=found.parse("outputs", list_of(_symbolic)),
     )
     found.done()
@@ -345,132 +254,3 @@ def _symbolic(value: Any) -> SymbolicTensor:
     )
     found.done()
     return tensor
-
-
-def _config(value: Any) -> dict[str, Value]:
-    found = canon.decode(expect(value, dict))
-    if not isinstance(found, dict):
-        raise FormatError(f"expected the arguments of a constructor, got {type(found).__name__}")
-    return found
-
-
-def layer_from_json(value: Any) -> LayerSpec:
-    """Read `layer.json`.
-
-    Raises:
-        FormatError: with the place.
-    """
-    found = Object(value)
-    layer = LayerSpec(**_layer_fields(found))
-    found.done()
-    _check_written(value, layer_to_json(layer))
-    return layer
-
-
-def _layer_fields(found: Object) -> Json:
-    tensors = found.parse("tensors", tensors_from_json)
-    return {
-        **_part_fields(found),
-        "tensors": tensors,
-        "tied": found.parse("tied", dict_of(path_from_json), {}),
-        "extra": found.parse("extra", dict_of(dict_of(_one_of(tensors))), {}),
-        "frozen": found.parse("frozen", list_of(string), ()),
-        "parts": found.parse("parts", dict_of(_part), {}),
-        "assets": found.parse("assets", _digests_by_path, {}),
-    }
-
-
-def _part_fields(found: Object) -> Json:
-    cls = ClassRef(
-        module=found.take("module", (str, type(None))),
-        name=found.take("class_name", str),
-        registered_name=found.take("registered_name", (str, type(None))),
-    )
-    return {
-        "cls": cls,
-        "config": found.parse("config", _config),
-        "build_config": found.parse("build_config", canon.decode, MISSING)
-        if "build_config" in found.left
-        else MISSING,
-    }
-
-
-def _part(value: Any) -> PartSpec:
-    found = Object(value)
-    part = PartSpec(**_part_fields(found))
-    found.done()
-    return part
-
-
-def _one_of(tensors: Container[str]) -> Callable[[Any], str]:
-    def read_name(value: Any) -> str:
-        if string(value) not in tensors:
-            raise FormatError(f"no tensor of the layer is called {value!r}")
-        return str(value)
-
-    return read_name
-
-
-def _digests_by_path(value: Any) -> dict[str, str]:
-    found = dict_of(digest)(value)
-    for path in found:
-        path_from_json(path)
-    return found
-
-
-def tensors_from_json(value: Any) -> dict[str, TensorSpec]:
-    """Read the descriptions of tensors by name."""
-    return _tensors(value, "")
-
-
-def slots_from_json(value: Any) -> dict[str, TensorSpec]:
-    """Read `optimizer/index.json`: the optimizer's variables by name."""
-    found = tensors_from_json(value)
-    _check_written(value, tensors_to_json(found))
-    return found
-
-
-def _tensors(value: Any, below: str) -> dict[str, TensorSpec]:
-    found = dict_of(_tensor)(value)
-    for name, tensor in found.items():
-        file = f"{below}{name}.npy"
-        if tensor.file != file:
-            address = f"[{name!r}].file"
-            raise FormatError(f"expected {file!r}, got {tensor.file!r}", address=address)
-    return found
-
-
-def _tensor(value: Any) -> TensorSpec:
-    found = Object(value)
-    tensor = TensorSpec(
-        file=found.parse("file", path_from_json),
-        dtype=found.take("dtype", str),
-        shape=found.parse("shape", list_of(natural)),
-        trainable=found.take("trainable", bool),
-        sha256=found.parse("sha256", digest),
-    )
-    found.done()
-    if tensor.dtype not in npy.STORED:
-        raise FormatError(f"unknown dtype {tensor.dtype!r}", address="dtype")
-    with at("shape"):
-        npy.check_shape(npy.STORED[tensor.dtype], tensor.shape)
-    return tensor
-
-
-def state_from_json(value: Any) -> StateSpec:
-    """Read `state.json`."""
-    found = Object(value)
-    state = StateSpec(
-        seeds=found.parse("seeds", dict_of(list_of(integer))),
-        tensors=found.parse("tensors", lambda tensors: _tensors(tensors, "state/"), {}),
-    )
-    found.done()
-    _check_written(value, state_to_json(state))
-    return state
-
-
-def training_from_json(value: Any) -> dict[str, Value]:
-    """Read `training.json`: the arguments of `compile()`."""
-    found = _config(value)
-    _check_written(value, canon.encode_schema(found))
-    return found
