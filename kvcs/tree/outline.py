@@ -17,7 +17,7 @@ from kvcs import canon
 from kvcs.checksum import sha256
 from kvcs.errors import FormatError, NewerFormatError
 from kvcs.spec import LayerSpec, StoredModel, TensorSpec
-from kvcs.tree import schema
+from kvcs.tree.manifest import Manifest
 from kvcs.tree.reader import Problem, Walk, tensors
 from kvcs.tree.writer import LAYER, MANIFEST, OPTIMIZER, STATE, TRAINING
 
@@ -149,7 +149,7 @@ class _Walk(Walk):
         if digest is not None and digest != actual:
             self._problem("altered", path, layer, "altered: its SHA-256 is not the recorded one")
         self.skeletons[path] = name
-        if path == MANIFEST and isinstance(value, schema.Manifest):
+        if path == MANIFEST and isinstance(value, Manifest):
             self.beside = value.files
         return value
 
@@ -176,7 +176,7 @@ def _nameless(skeleton: bytes) -> bytes:
 
 def _digests(value: Any) -> list[str]:
     """Return the digests in what was parsed, in the order in which they stand in the file."""
-    if isinstance(value, schema.Manifest):
+    if isinstance(value, Manifest):
         found = [value.files[path] for path in sorted(value.files)]
         found += [entry.sha256 for entry in value.entries if entry.sha256]
         return found + _of_tensors(value.model.tensors)
