@@ -11,6 +11,7 @@ import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from itertools import count
+from unicodedata import normalize
 
 MAX_SEGMENT = 100
 _PLAIN = re.compile(r"[A-Za-z0-9_.-]")
@@ -88,6 +89,14 @@ def _numbered_segments(plain: str) -> Iterator[str]:
     for number in count(2):
         ending = f"~{number}"
         yield plain[: MAX_SEGMENT - len(ending)] + ending
+
+
+def folded(path: str) -> str:
+    """Return what two paths have in common that some file system takes for the same one.
+
+    Some ignore case, and some how a character with an accent is composed.
+    """
+    return normalize("NFC", normalize("NFD", path).casefold())
 
 
 def segment(name: str) -> str:

@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeAlias, TypeVar
 from kvcs import canon, npy
 from kvcs.checksum import sha256
 from kvcs.errors import DamageError, FormatError, NewerFormatError, NotAModelError
+from kvcs.names import folded
 from kvcs.spec import (
     MISSING,
     LayerEntry,
@@ -161,9 +162,9 @@ class Walk:
     def _meet(self, path: str, layer: str) -> None:
         if path in self.known:
             self._problem("invalid", path, layer, "two parts of the model stand here")
-        elif path.casefold() in self._places:
+        elif folded(path) in self._places:
             self._problem("invalid", path, layer, "differs from another path only by case")
-        self._places.add(path.casefold())
+        self._places.add(folded(path))
         self.known.add(path)
 
     def _bytes(self, path: str, layer: str) -> bytes | None:
