@@ -29,6 +29,11 @@ from kvcs.tree import schema
 from kvcs.tree.writer import LAYER, MANIFEST, OPTIMIZER, STATE, TRAINING
 
 Files: TypeAlias = Mapping[str, bytes]
+
+# A file can claim any size, and take no room on the disk. What is larger than this is not read: a
+# tensor that is larger than its description, a JSON file or an asset.
+SLACK = 1 << 20
+MAX_FILE = 1 << 32
 T = TypeVar("T")
 
 Kind: TypeAlias = Literal["missing", "extra", "altered", "truncated", "invalid"]
@@ -167,8 +172,13 @@ class Walk:
         self._places.add(folded(path))
         self.known.add(path)
 
-    def _bytes(self, path: str, layer: str) -> bytes | None:
+    def _bytes(self, path: str, layer: str, most: int = MAX_FILE) -> bytes | None:
         try:
+            size = getattr(self.files, "size", None)  # a directory tells it without reading
+            if size is not None and size(path) > most:
+                message = f"altered: {size(path):,} bytes are far more than it should have"
+                self._problem("altered", path, layer, message)
+                return None
             return self.files[path]
         except KeyError:
             self._problem("missing", path, layer, "missing")
@@ -176,7 +186,7 @@ class Walk:
 
     def check_tensor(self, path: str, layer: str, tensor: TensorSpec) -> bytes | None:
         """Read one tensor's file and check it; None when it cannot be used."""
-        data = self._bytes(path, layer)
+        data = self._bytes(path, layer, _size(tensor) + SLACK)
         if data is None:
             return None
         if sha256([data]) == tensor.sha256:
@@ -223,10 +233,14 @@ def _described(data: bytes) -> tuple[str, tuple[int, ...]] | None:
     return header.descr, header.shape
 
 
+def _size(tensor: TensorSpec) -> int:
+    header = npy.header(npy.STORED[tensor.dtype], tensor.shape)
+    return len(header) + tensor.size * npy.true_dtype(tensor.dtype).itemsize
+
+
 def _is_short(data: bytes, tensor: TensorSpec) -> bool:
     whole = npy.header(npy.STORED[tensor.dtype], tensor.shape)
-    size = len(whole) + tensor.size * npy.true_dtype(tensor.dtype).itemsize
-    return len(data) < size and data[: len(whole)] == whole[: len(data)]
+    return len(data) < _size(tensor) and data[: len(whole)] == whole[: len(data)]
 
 
 def tensors(stored: StoredModel) -> list[tuple[str, tuple[str, TensorSpec]]]:

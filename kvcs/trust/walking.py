@@ -10,6 +10,7 @@ from kvcs.errors import RefusedError
 from kvcs.spec import MISSING, ClassRef, LayerSpec, ModelSpec, StoredModel, Value
 from kvcs.trust.judging import Trust, judge_class, judge_function, judge_settings
 from kvcs.trust.known import CODE_TAGS, DATA_TAGS, UNSAFE
+from kvcs.trust.loops import check_graph
 
 
 def check_model(stored: StoredModel, trust: Trust, *, compiled: bool = True) -> None:
@@ -143,6 +144,7 @@ class _Walk:
         walk.judged(keys, judge_class, ref, self.trust, "module" not in value)
         if isinstance(value["config"], dict):
             walk.judged(keys, judge_settings, ref, value["config"], self.trust)
+            walk.judged(keys, check_graph, value["config"])
         walk._items(value.items(), keys)
 
     def _inner(
