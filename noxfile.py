@@ -133,6 +133,7 @@ def keras_hub(session: nox.Session) -> None:
 
 @nox.session
 def benchmarks(session: nox.Session) -> None:
-    """The time kvcs takes, by the time that Keras takes for its own files."""
+    """The time kvcs takes, by that of Keras for its own files, and what safety costs of it."""
     session.install("-e", ".[tensorflow]")
     session.run("python", "-W", "ignore", "benchmarks/against_keras.py", *session.posargs)
+    session.run("python", "-W", "ignore", "benchmarks/safety.py", *session.posargs)
