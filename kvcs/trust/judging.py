@@ -71,7 +71,8 @@ def judge_class(ref: ClassRef, trust: Trust, bare: bool = False) -> None:
     elif ref.builtin:
         raise RefusedError(
             f"{ref.module}.{ref.name} is no class that models of Keras {known.keras_version()} "
-            f"are made of. {UNSAFE}"
+            f"are made of. If you trust it, pass allow=[{ref.module!r}] (--allow {ref.module} on "
+            "the command line)"
         )
     elif not (bare and ref.name in known.bare_classes()):
         raise RefusedError(_unknown_class(ref))
