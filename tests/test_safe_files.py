@@ -341,6 +341,22 @@ def test_a_pickle_in_the_place_of_an_array() -> None:
     assert said.startswith("kernel.npy is no array of numbers")
 
 
+@pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
+def test_two_files_in_one() -> None:
+    """Keras would read the one that nobody looked into."""
+    members()
+    archive = Path("model.keras").read_bytes()
+    hostile.as_legacy_file(LAMBDA, Path("model.h5"))
+    legacy = Path("model.h5").read_bytes()
+    Path("model.h5").write_bytes(archive)
+    with pytest.raises(RestoreError, match="what its name says"):
+        kvcs.load("model.h5")
+    for name in ("model.h5", "model.keras"):
+        Path(name).write_bytes(legacy + archive)
+        with pytest.raises(RestoreError, match="what its name says"):
+            kvcs.load(name)
+
+
 # --- sizes ---------------------------------------------------------------------------------------
 
 

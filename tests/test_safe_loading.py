@@ -153,6 +153,10 @@ MECHANISMS: dict[str, tuple[dict[str, Any], str]] = {
         {**layer("Evil"), "module": "canary_module"},
         "its class is not known here (it was defined in module 'canary_module')",
     ),
+    "a class without a name": (
+        dense(kernel_initializer={**layer("X"), "class_name": 1}),
+        "at config.kernel_initializer, a class in it has no name",
+    ),
     "a class of another module inside": (
         dense(kernel_initializer={**layer("Evil"), "module": "canary_module"}),
         "at config.kernel_initializer, its class is not known here",

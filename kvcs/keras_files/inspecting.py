@@ -25,7 +25,13 @@ def inspected(path: str) -> list[dict[str, Any]]:
         RestoreError: it is no file that Keras wrote, is damaged, or was made to do harm: it holds
             what stands in another file, promises more than it holds, or has two contents.
     """
-    if is_hdf5(path):
+    legacy, packed = is_hdf5(path), zipfile.is_zipfile(path)
+    if not (legacy or packed):
+        raise RestoreError(f"{path} is no file that Keras wrote, or it is damaged")
+    # Keras goes by the name, and a file can be both: so as not to look into another one than it.
+    if legacy == packed or legacy != path.endswith((".h5", ".hdf5")):
+        raise RestoreError(f"{path} is refused: it is not, or not only, what its name says")
+    if legacy:
         return _attributes(path)
     with ExitStack() as stack, explained(path):
         file = stack.enter_context(Path(path).open("rb"))

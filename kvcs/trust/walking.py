@@ -125,6 +125,8 @@ class _Walk:
 
     def _dict(self, value: dict[Any, Value], keys: tuple[Any, ...]) -> None:
         name = value.get("class_name")
+        if not isinstance(name, str | None) and "config" in value:
+            raise RefusedError(f"{self.spot}: {_at(keys)}a class in it has no name. {UNSAFE}")
         if isinstance(name, str):
             if name in CODE_TAGS:
                 raise RefusedError(f"{self.spot}: {_at(keys)}{CODE_TAGS[name]}. {UNSAFE}")
