@@ -134,10 +134,11 @@ def keras_hub(session: nox.Session) -> None:
 
 @nox.session
 def benchmarks(session: nox.Session) -> None:
-    """The time kvcs takes: by the time that Keras takes for its own files; for a history."""
+    """The time that kvcs takes: by that of Keras, for a history, and for safety."""
     session.install("-e", ".[tensorflow]")
     session.run("python", "benchmarks/history.py")
     session.run("python", "-W", "ignore", "benchmarks/against_keras.py", *session.posargs)
+    session.run("python", "-W", "ignore", "benchmarks/safety.py", *session.posargs)
 
 
 @nox.session

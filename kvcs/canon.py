@@ -27,6 +27,7 @@ import base64
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Callable
 from json.encoder import encode_basestring as quoted
 from typing import Any, NoReturn
@@ -38,6 +39,8 @@ from kvcs.npy import array_from_values, array_values, dtype_name
 from kvcs.spec import ClassRef, TensorRef, Value, VariableRef
 
 MAX_DEPTH = 100
+MAX_FOREIGN_DEPTH = 250  # a config of Keras takes four levels for each model in a model
+MAX_DIGITS = 4300  # of an int: as many as Python itself converts, where that is not changed
 MAX_ON_ONE_LINE = 16
 
 # The keys Keras uses around the config of a class; see `is_object`.
@@ -61,6 +64,9 @@ OBJECT_KEYS = frozenset(
 INVISIBLE = re.compile(
     "[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]"
 )
+
+_MANY_DIGITS = re.compile(f"(?<![0-9])[0-9]{{{MAX_DIGITS + 1}}}")
+_MANY_DIGIT_BYTES = re.compile(_MANY_DIGITS.pattern.encode())
 
 # Two lone surrogates that JSON, escaped side by side, reads as one character.
 _SURROGATE_PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
@@ -155,7 +161,7 @@ def parsed(data: bytes) -> Any:
     """
     try:
         text = data.decode()
-        value = json.loads(text, parse_constant=_no_constant, parse_float=_finite)
+        value = json.loads(text, parse_constant=_no_constant, parse_float=_finite, **_bounds(text))
     except UnicodeDecodeError as error:
         raise FormatError(f"not UTF-8 at byte {error.start}") from None
     except json.JSONDecodeError as error:
@@ -170,13 +176,41 @@ def parsed(data: bytes) -> Any:
     return value
 
 
+def foreign(text: str | bytes | bytearray) -> Any:
+    """Read JSON that others wrote, in any form, with the constants that Python's JSON has besides.
+
+    Raises:
+        FormatError: not JSON, a key twice in an object, nested more than 250 deep, or a number of
+            thousands of digits.
+    """
+    try:
+        value = json.loads(text, object_pairs_hook=_unique_keys, **_bounds(text))
+    except (UnicodeDecodeError, RecursionError, ValueError) as error:
+        raise FormatError(f"not JSON: {error}") from None
+    if _depth(value) > MAX_FOREIGN_DEPTH:
+        raise FormatError(f"nested more than {MAX_FOREIGN_DEPTH} deep")
+    return value
+
+
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
+        counts = Counter(key for key, _ in pairs)
+        twice = next(key for key, count in counts.items() if count > 1)
         raise FormatError(f"key {twice!r} stands twice in one object")
     return found
+
+
+def _bounds(text: str | bytes | bytearray) -> dict[str, Any]:
+    """Return how integers are read: by Python itself, unless so many digits stand in a row."""
+    digits = _MANY_DIGITS if isinstance(text, str) else _MANY_DIGIT_BYTES
+    return {"parse_int": _bounded_int} if digits.search(text) else {}  # type: ignore[arg-type]
+
+
+def _bounded_int(text: str) -> int:
+    if len(text) > MAX_DIGITS:
+        raise ValueError(f"a number of {len(text):,} digits")
+    return int(text)
 
 
 def _no_constant(text: str) -> NoReturn:

@@ -71,5 +71,9 @@ class RestoreError(KvcsError):
     """A stored model is whole, but cannot be turned into a live Keras model here."""
 
 
+class RefusedError(RestoreError):
+    """A model names something that is neither known nor trusted, and loading it would run it."""
+
+
 class RestoreWarning(UserWarning):
     """A model was restored by another Keras than the one that stored it, with differences."""

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import count
+from unicodedata import normalize
 
 MAX_SEGMENT = 100
 _MANY = 4096  # names that are worth remembering: `kernel` and `dense` come in every model
@@ -92,6 +93,14 @@ def _numbered_segments(plain: str) -> Iterator[str]:
     for number in count(2):
         ending = f"~{number}"
         yield plain[: MAX_SEGMENT - len(ending)] + ending
+
+
+def folded(path: str) -> str:
+    """Return what two paths have in common that some file system takes for the same one.
+
+    Some ignore case, and some how a character with an accent is composed.
+    """
+    return normalize("NFC", normalize("NFD", path).casefold())
 
 
 @lru_cache(_MANY)

@@ -25,6 +25,7 @@ MAGIC = b"\x93NUMPY\x01\x00"
 ALIGNMENT = 64
 MAX_RANK = 32
 MAX_BYTES = 2**63 - 1
+MAX_TEXT, MAX_TEXT_FACTOR = 1 << 24, 16
 
 # dtype by Keras' name -> the dtype of the stored array. What stands below the first line are the
 # dtypes of ml_dtypes, by their bits.
@@ -203,6 +204,11 @@ def array_from_values(dtype: str, shape: tuple[int, ...], values: list[Any]) -> 
 
 def _array_of(dtype: str, values: list[Any]) -> Array:
     if dtype == "str":
+        # An array gives each text the room of the longest.
+        sizes = [len(value) for value in values if isinstance(value, str)]
+        room = len(values) * max(sizes, default=0)
+        if room > MAX_TEXT and room > MAX_TEXT_FACTOR * sum(sizes):
+            raise ValueError(f"texts that would take the room of {room:,} characters")
         return np.array(values, dtype=np.str_)
     true = true_dtype(dtype)
     with np.errstate(all="ignore"):

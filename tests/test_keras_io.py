@@ -109,9 +109,9 @@ def test_class_not_given(tmp_path: Path) -> None:
         kvcs.load(tmp_path / "model")
     assert str(caught.value) == (
         "layer 'layers/keeper' (Keeper) cannot be built: its class is not known here (it was "
-        "defined in module 'test_keras_io'): pass custom_objects={'Keeper': Keeper}, or register "
-        "it with @keras.saving.register_keras_serializable and import its module first (--import "
-        "MODULE on the command line)"
+        "defined in module 'test_keras_io'): pass custom_objects={'Keeper': Keeper} or "
+        "allow=['test_keras_io'], or register it with @keras.saving.register_keras_serializable "
+        "and import its module first (--import MODULE on the command line)"
     )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from kvcs.cli.options import import_option, json_option, unsafe_option
+from kvcs.cli.options import allow_option, import_option, json_option, unsafe_option
 from kvcs.cli.output import complain, present, print_json, say
 from kvcs.errors import KvcsError
 
@@ -30,6 +30,7 @@ from kvcs.errors import KvcsError
     help="For a .weights.h5 file, the model whose weights it holds. Default: that in DIRECTORY.",
 )
 @import_option
+@allow_option
 @unsafe_option
 @json_option
 def export(
@@ -40,6 +41,7 @@ def export(
     no_compile: bool,
     architecture: str | None,
     imports: tuple[str, ...],
+    allow: tuple[str, ...],
     unsafe: bool,
     as_json: bool,
 ) -> None:
@@ -57,6 +59,7 @@ def export(
         optimizer=not no_optimizer,
         architecture=architecture,
         imports=imports,
+        allow=allow,
         safe_mode=not unsafe,
         compile=not no_compile,
         weights=weights,
@@ -76,12 +79,15 @@ def export(
     "-o", "--output", required=True, type=click.Path(path_type=Path), metavar="FILE.keras"
 )
 @import_option
+@allow_option
 @unsafe_option
-def checkout(model: str, output: Path, imports: tuple[str, ...], unsafe: bool) -> None:
+def checkout(
+    model: str, output: Path, imports: tuple[str, ...], allow: tuple[str, ...], unsafe: bool
+) -> None:
     """Write MODEL as a file that Keras reads; the working tree stays as it is."""
     from kvcs.commands.checkout import checkout as run_checkout
 
-    run_checkout(model, output, imports=imports, safe_mode=not unsafe)
+    run_checkout(model, output, imports=imports, allow=allow, safe_mode=not unsafe)
     say(f"wrote {output}")
 
 

@@ -10,10 +10,17 @@ import_option = click.option(
     "imports",
     multiple=True,
     metavar="MODULE",
-    help="Import MODULE first, which registers custom classes. May be repeated.",
+    help="Import MODULE first, whose classes the model may name. May be repeated.",
+)
+allow_option = click.option(
+    "--allow",
+    "allow",
+    multiple=True,
+    metavar="MODULE",
+    help="Trust the classes of MODULE, such as keras_hub, if the model names any. May be repeated.",
 )
 unsafe_option = click.option(
     "--unsafe",
     is_flag=True,
-    help="Also load what can run code from the model, such as a lambda.",
+    help="Also load what is not known, and can run code from the model, such as a lambda.",
 )

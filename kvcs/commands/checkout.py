@@ -21,6 +21,7 @@ def checkout(
     output: str | os.PathLike[str],
     *,
     imports: Sequence[str] = (),
+    allow: Sequence[str] = (),
     safe_mode: bool = True,
 ) -> None:
     """Write a stored model as a `.keras` file; the working tree stays as it is.
@@ -28,7 +29,8 @@ def checkout(
     Args:
         operand: a model directory or `REV:DIR`.
         output: the file; it is replaced only when the new one is complete.
-        imports: modules to import first, which register custom classes.
+        imports: modules to import first, whose classes the model may name.
+        allow: modules that are imported only if the model names a class of them.
         safe_mode: refuse what can run code from the model.
 
     Raises:
@@ -50,13 +52,15 @@ def checkout(
         # Not a name that `kvcs.workdir` takes for one of its own.
         with tempfile.TemporaryDirectory(prefix=".kvcs-checkout-", dir=path.parent) as directory:
             written = Path(directory, "model.keras")
-            _write(operand, written, path, safe_mode=safe_mode)
+            _write(operand, written, path, allow=(*imports, *allow), safe_mode=safe_mode)
             written.replace(path)
     except OSError as error:
         raise SaveError(f"could not write {path}: {error.strerror or error}") from error
 
 
-def _write(operand: str, written: Path, path: Path, *, safe_mode: bool) -> None:
+def _write(
+    operand: str, written: Path, path: Path, *, allow: Sequence[str], safe_mode: bool
+) -> None:
     from kvcs.keras_files import writing
 
     try:
@@ -64,7 +68,7 @@ def _write(operand: str, written: Path, path: Path, *, safe_mode: bool) -> None:
             writing.write(found.model, found.contents, written)
     except NeedsKerasError as error:
         start_keras_for(operand, error)
-        _write_through_keras(load(operand, safe_mode=safe_mode), written, path)
+        _write_through_keras(load(operand, allow=allow, safe_mode=safe_mode), written, path)
 
 
 def _write_through_keras(model: Any, written: Path, path: Path) -> None:

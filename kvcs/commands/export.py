@@ -32,6 +32,7 @@ def export(
     optimizer: bool = True,
     architecture: str | None = None,
     imports: Sequence[str] = (),
+    allow: Sequence[str] = (),
     safe_mode: bool = True,
     compile: bool = True,  # noqa: A002  (Keras' own word for it)
     weights: str | None = None,
@@ -47,7 +48,8 @@ def export(
         architecture: for a `.weights.h5` file, the model whose weights it holds: another
             MODEL. By default what stands in `directory`.
         optimizer: also write the optimizer's variables.
-        imports: modules to import first, which register custom classes.
+        imports: modules to import first, whose classes the model may name.
+        allow: modules that are imported only if the model names a class of them.
         safe_mode: refuse to load what can run code from the file.
         compile: compile the model as it was.
         weights: of a JSON file, see `kvcs.commands.json_source`.
@@ -67,16 +69,25 @@ def export(
     if architecture is not None and not alone:
         raise OperandError(f"{source} holds a model, and takes no architecture from another one")
     import_modules(imports)
+    trusted = (*imports, *allow)
     if alone:
         return export_weights(
-            source, directory, architecture, optimizer=optimizer, safe_mode=safe_mode
+            source,
+            directory,
+            architecture,
+            optimizer=optimizer,
+            allow=trusted,
+            safe_mode=safe_mode,
         )
     if factory:
         return save(_made_by(source), directory, optimizer=optimizer)
     if described:
         quiet_start()
-        return save(model_of_json(source, weights), directory, optimizer=optimizer)
-    with opened_file(source, optimizer=optimizer, safe_mode=safe_mode, compile=compile) as found:
+        model = model_of_json(source, weights, allow=trusted, safe_mode=safe_mode)
+        return save(model, directory, optimizer=optimizer)
+    with opened_file(
+        source, optimizer=optimizer, allow=trusted, compile=compile, safe_mode=safe_mode
+    ) as found:
         return replace(Path(directory), writer.files(found.model, found.contents))
 
 

@@ -16,7 +16,9 @@ FRESH = "fresh"
 SUFFIX = ".json"
 
 
-def model_of_json(source: str, weights: str | None) -> Any:
+def model_of_json(
+    source: str, weights: str | None, *, allow: Sequence[str] = (), safe_mode: bool = True
+) -> Any:
     """Build the model that a JSON file describes, with its weights.
 
     Args:
@@ -24,6 +26,8 @@ def model_of_json(source: str, weights: str | None) -> Any:
         weights: a pattern for `.npy` files in the order of `model.get_weights()`, an `.h5` file,
             or `fresh` for the initial values. A JSON file has no weights, and to version random
             ones by mistake would be easy.
+        allow: modules whose classes the JSON may name.
+        safe_mode: refuse what is neither Keras' own nor given.
 
     Raises:
         OperandError: there are no such files.
@@ -37,11 +41,13 @@ def model_of_json(source: str, weights: str | None) -> Any:
             "('weight_*.npy', or a .h5 file), or say --weights fresh to start from initial ones"
         )
     files = [] if weights == FRESH else _found(weights)
+    from kvcs.keras_files.inspecting import check_arrays
     from kvcs.keras_io import given_weights
     from kvcs.keras_io.keras_json import from_keras_json
 
-    model = from_keras_json(text_of(source))
+    model = from_keras_json(text_of(source), allow=allow, safe_mode=safe_mode)
     if files and files[0].suffix in (".h5", ".hdf5"):
+        check_arrays(files[0])
         given_weights.load_file(model, files[0])
     elif files:
         given_weights.load_arrays(model, files)

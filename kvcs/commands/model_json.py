@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 
@@ -23,7 +23,13 @@ def model_to_json(model: Any) -> str:
     return to_keras_json(model)
 
 
-def model_from_json(json_string: str, custom_objects: Mapping[str, Any] | None = None) -> Any:
+def model_from_json(
+    json_string: str,
+    custom_objects: Mapping[str, Any] | None = None,
+    *,
+    allow: Sequence[str] = (),
+    safe_mode: bool = True,
+) -> Any:
     """Build a model from its architecture as JSON, as `tf.keras.models.model_from_json` does.
 
     Args:
@@ -31,6 +37,8 @@ def model_from_json(json_string: str, custom_objects: Mapping[str, Any] | None =
             the plain form of a Sequential model, `{"layers": [{"name": …, "class_name": …,
             <its settings>}, …]}`.
         custom_objects: classes and functions by name.
+        allow: modules, such as `keras_hub`, whose classes the JSON may name.
+        safe_mode: refuse what is neither Keras' own nor given.
 
     Returns:
         An uncompiled model with fresh weights.
@@ -41,4 +49,4 @@ def model_from_json(json_string: str, custom_objects: Mapping[str, Any] | None =
     """
     from kvcs.keras_io.keras_json import from_keras_json
 
-    return from_keras_json(json_string, custom_objects)
+    return from_keras_json(json_string, custom_objects, allow=allow, safe_mode=safe_mode)

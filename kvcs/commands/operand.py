@@ -17,7 +17,7 @@ from kvcs.errors import KvcsError, NotAModelError, OperandError
 from kvcs.spec import StoredModel
 from kvcs.tree import reader, writer
 from kvcs.tree.writer import LAYER, MANIFEST
-from kvcs.workdir import Directory
+from kvcs.workdir import Directory, open_file
 
 # A path, REV:DIR, or a live keras.Model.
 Model: TypeAlias = "str | os.PathLike[str] | Any"
@@ -205,7 +205,7 @@ def is_manifest_file(path: Path) -> bool:
     if any(path.parent.glob(f"layers/*/{LAYER}")):
         return True
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             head = file.read(65536)
     except OSError:
         return False

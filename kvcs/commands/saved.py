@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
@@ -35,12 +35,14 @@ def opened_file(
     *,
     optimizer: bool = True,
     custom_objects: Mapping[str, Any] | None = None,
+    allow: Sequence[str] = (),
     compile: bool = True,  # noqa: A002  (Keras' own word for it)
     safe_mode: bool = True,
 ) -> Iterator[Described]:
     """Open a file that Keras saved; Keras is imported only when it alone can tell what is in it.
 
     Raises:
+        RefusedError: Keras is needed, and something in the file is neither known nor given.
         RestoreError: the file is damaged, or Keras is needed and cannot load it or is not there.
     """
     from kvcs.keras_files import reading
@@ -52,11 +54,17 @@ def opened_file(
             found = found if compile else _Stored(uncompiled(found.model), found.contents)
         except NeedsKerasError as error:
             start_keras_for(path, error)
+            from kvcs.keras_files.inspecting import inspected
             from kvcs.keras_io.capture import capture
             from kvcs.keras_io.files import load_file
 
             model = load_file(
-                path, custom_objects=custom_objects, compile=compile, safe_mode=safe_mode
+                path,
+                inspected(path),
+                custom_objects=custom_objects,
+                allow=allow,
+                compile=compile,
+                safe_mode=safe_mode,
             )
             found = capture(model, optimizer=optimizer)
         yield found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from kvcs.commands.load import load
@@ -23,6 +24,7 @@ def export_weights(
     architecture: str | None,
     *,
     optimizer: bool,
+    allow: Sequence[str],
     safe_mode: bool,
 ) -> Replaced:
     """Write a stored model with the weights of a file.
@@ -32,6 +34,7 @@ def export_weights(
         directory: the model directory to write.
         architecture: the model whose weights they are; by default what stands in `directory`.
         optimizer: also write the optimizer's variables.
+        allow: modules whose classes the model may name.
         safe_mode: refuse to load what can run code from the model.
 
     Raises:
@@ -56,8 +59,10 @@ def export_weights(
             return replace(Path(directory), writer.files(found.model, found.contents))
     except NeedsKerasError as error:
         start_keras_for(source, error)
+        from kvcs.keras_files.inspecting import check_arrays
         from kvcs.keras_io.files import load_weights
 
-        live = load(model, safe_mode=safe_mode)
+        live = load(model, allow=allow, safe_mode=safe_mode)
+        check_arrays(source)
         load_weights(live, source)
         return save(live, directory, optimizer=optimizer)

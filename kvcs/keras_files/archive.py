@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import io
-import json
 import re
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from kvcs.errors import RestoreError
+from kvcs import canon
+from kvcs.errors import FormatError, RestoreError
 from kvcs.keras_files import NeedsKerasError
 from kvcs.keras_files.hdf5 import BOMB_FACTOR, BOMB_FLOOR, Arrays
+from kvcs.names import folded
 
 CONFIG, METADATA, WEIGHTS, ASSETS = "config.json", "metadata.json", "model.weights.h5", "assets/"
 
@@ -47,14 +49,15 @@ def opened(path: str) -> Iterator[Archive]:
         NeedsKerasError: it holds something that Keras does not write today.
     """
     with ExitStack() as stack:
-        with _explained(path):
+        with explained(path):
             file = stack.enter_context(Path(path).open("rb"))
             archive = stack.enter_context(zipfile.ZipFile(file))
-            members = _members(archive, path)
+            members = checked_members(archive, path)
+            _check_usual(members, path)
             config = _json(archive, CONFIG, path)
             metadata = _json(archive, METADATA, path)
-            weights = _weights(archive, members[WEIGHTS], file, path)
-        arrays = Arrays(weights, path)
+            content = weights(archive, members[WEIGHTS], file, path)
+        arrays = Arrays(content, path)
         stack.callback(arrays.close)
         yield Archive(
             config=config,
@@ -69,7 +72,7 @@ def opened(path: str) -> Iterator[Archive]:
 
 
 @contextmanager
-def _explained(path: str) -> Iterator[None]:
+def explained(path: str) -> Iterator[None]:
     """Turn what `zipfile` says of a file into a sentence."""
     try:
         yield
@@ -80,11 +83,16 @@ def _explained(path: str) -> Iterator[None]:
 
 
 def _asset(archive: zipfile.ZipFile, name: str, path: str) -> bytes:
-    with _explained(path):
+    with explained(path):
         return archive.read(name)
 
 
-def _members(archive: zipfile.ZipFile, path: str) -> dict[str, zipfile.ZipInfo]:
+def checked_members(archive: zipfile.ZipFile, path: str) -> dict[str, zipfile.ZipInfo]:
+    """Return what stands in an archive; nothing is unpacked.
+
+    Raises:
+        RestoreError: it was made to do harm.
+    """
     found: dict[str, zipfile.ZipInfo] = {}
     for info in archive.infolist():
         name = info.filename
@@ -98,6 +106,19 @@ def _members(archive: zipfile.ZipFile, path: str) -> dict[str, zipfile.ZipInfo]:
                 f"to {info.file_size:,} bytes"
             )
         found[name] = info
+    places = Counter(map(folded, found))
+    alike = [name for name in found if places[folded(name)] > 1]
+    if alike:
+        raise RestoreError(f"{path} is refused: two names in it differ only in case: {alike[0]!r}")
+    # Members can share their bytes, so that each by itself is no bomb.
+    whole, packed = sum(info.file_size for info in found.values()), Path(path).stat().st_size
+    if whole > max(BOMB_FLOOR, BOMB_FACTOR * packed):
+        raise RestoreError(f"{path} is refused: it would grow from {packed:,} to {whole:,} bytes")
+    return found
+
+
+def _check_usual(found: Mapping[str, zipfile.ZipInfo], path: str) -> None:
+    """Leave to Keras what it does not write today."""
     for name in (CONFIG, METADATA, WEIGHTS):
         if name not in found:
             raise NeedsKerasError(f"{path} holds no {name}")
@@ -105,7 +126,6 @@ def _members(archive: zipfile.ZipFile, path: str) -> dict[str, zipfile.ZipInfo]:
     strange = [name for name in others if not name.startswith(ASSETS)]
     if strange:
         raise NeedsKerasError(f"{path} holds {strange[0]}, which Keras does not write")
-    return found
 
 
 def _json(archive: zipfile.ZipFile, name: str, path: str) -> dict[str, Any]:
@@ -119,25 +139,20 @@ def parsed(text: bytes | str, what: str) -> dict[str, Any]:
         RestoreError: it is not.
     """
     try:
-        found = json.loads(text, object_pairs_hook=_unique)
-    except (ValueError, RecursionError) as error:
+        found = canon.foreign(text)
+    except FormatError as error:
         raise RestoreError(f"{what} is no JSON that Keras would write: {error}") from error
     if not isinstance(found, dict):
         raise RestoreError(f"{what} is no JSON object")
     return found
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a key stands twice in one object")
-    return found
+def weights(archive: zipfile.ZipFile, info: zipfile.ZipInfo, file: BinaryIO, path: str) -> BinaryIO:
+    """Return the HDF5 file: where it stands, if it is not compressed, as Keras leaves it.
 
-
-def _weights(
-    archive: zipfile.ZipFile, info: zipfile.ZipInfo, file: BinaryIO, path: str
-) -> BinaryIO:
-    """Return the HDF5 file: where it stands, if it is not compressed, as Keras leaves it."""
+    Raises:
+        RestoreError: its checksum is another.
+    """
     if info.compress_type != zipfile.ZIP_STORED:
         return io.BytesIO(archive.read(info))  # checks the checksum
     with archive.open(info):  # checks the header

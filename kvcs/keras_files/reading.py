@@ -44,11 +44,15 @@ def opened(path: str, *, optimizer: bool = True) -> Iterator[Described]:
         yield model
 
 
+def is_hdf5(path: str) -> bool:
+    """Tell a legacy `.h5` file by its first bytes."""
+    with Path(path).open("rb") as file:
+        return file.read(len(HDF5)) == HDF5
+
+
 @contextmanager
 def _archive(path: str) -> Iterator[archive.Archive]:
-    with Path(path).open("rb") as file:
-        legacy = file.read(len(HDF5)) == HDF5
-    if not legacy:
+    if not is_hdf5(path):
         with archive.opened(path) as found:
             _check_version(found.keras_version)
             yield found

@@ -33,6 +33,7 @@ from kvcs.spec import (
     Value,
     walk,
 )
+from kvcs.trust import Trust
 
 # What Keras and kvcs add to every config.
 ADDED = ("name", "trainable", "dtype")
@@ -41,9 +42,10 @@ ADDED = ("name", "trainable", "dtype")
 class Builder:
     """The building of one model; remembers each layer it built by path, so as to share it."""
 
-    def __init__(self, stored: StoredModel, *, safe_mode: bool) -> None:
+    def __init__(self, stored: StoredModel, trust: Trust | None) -> None:
         self.stored = stored
-        self.safe_mode = safe_mode
+        self.trust = trust
+        self.safe_mode = trust is not None
         self.built: dict[str, Any] = {}
         self.described = dict(walk(stored.model))
         self.inner_names = names_by_place(stored.live_names)
@@ -92,11 +94,6 @@ class Builder:
     def _instance(self, layer: LayerSpec, path: str, name: str) -> Any:
         """Let Keras build a layer from its class and config."""
         cls = _layer_class(layer.cls)
-        if self.safe_mode and _holds_code(layer.config):
-            raise RestoreError(
-                "its config holds a lambda, and loading it runs code from the model. If you trust "
-                "it, load it with safe_mode=False (--unsafe on the command line)"
-            )
         own_from_config = not _has_default_from_config(cls)
         config = revive(self._config(layer, path), keras_form=own_from_config)
         config = {"name": name, **(config if self.safe_mode else with_functions(config))}
@@ -123,11 +120,11 @@ class Builder:
 
     def _build_with_parts(self, live: Any, layer: LayerSpec, path: str) -> None:
         """Build a layer that makes others by itself, and put back what was changed on those."""
-        put_back_policies(survey_layer(live, path), self.described)
+        put_back_policies(survey_layer(live, path), self.described, self.trust)
         _build(live, layer.build_config)
         self._build_left_over(survey_layer(live, path))
         root = survey_layer(live, path)
-        put_back_policies(root, self.described)  # of what was made while building
+        put_back_policies(root, self.described, self.trust)  # of what was made while building
         put_back_settings(root, self.described)
 
     def _build_left_over(self, root: Place) -> None:
@@ -234,13 +231,6 @@ def _accepts(cls: Any, argument: str) -> bool:
     return argument in parameters or any(
         parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()
     )
-
-
-def _holds_code(value: Value) -> bool:
-    """Tell whether a serialised lambda is anywhere inside."""
-    if isinstance(value, Mapping):
-        return value.get("class_name") == "__lambda__" or any(map(_holds_code, value.values()))
-    return isinstance(value, list | tuple) and any(map(_holds_code, value))
 
 
 @contextmanager

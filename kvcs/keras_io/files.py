@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import h5py
 import keras
 
-from kvcs.errors import RestoreError
+from kvcs.errors import RefusedError, RestoreError
 from kvcs.keras_io import keras2_files
+from kvcs.keras_io.allowing import met_classes, trusting
 from kvcs.keras_io.words import reason
+from kvcs.trust import check_config
 
 # What Keras 3.6 to 3.15 say of a custom class or function that is not given.
 _UNKNOWN = re.compile(r"Could not (?:locate|deserialize) (?:class|function) '([^']*)'")
@@ -28,28 +30,49 @@ _ALIASES = {
 
 def load_file(
     path: str,
+    configs: Sequence[Mapping[str, Any]],
     *,
     custom_objects: Mapping[str, Any] | None = None,
+    allow: Sequence[str] = (),
     compile: bool = True,  # noqa: A002  (Keras' own word for it)
     safe_mode: bool = True,
 ) -> Any:
     """Load a `.keras` or `.h5` file with Keras; one of Keras 2 is carried over first.
 
+    Args:
+        path: the file, which `kvcs.keras_files.inspecting` has looked into.
+        configs: what it found: the JSON that Keras would build and compile the model from.
+        custom_objects: classes and functions by name.
+        allow: modules whose classes are admitted as well, and imported for it.
+        compile: compile the model as it was.
+        safe_mode: refuse whatever is neither Keras' own nor given.
+
     Raises:
+        RefusedError: something in it is neither known nor given; the text names the place.
         RestoreError: Keras cannot load it; the text says why in one line.
     """
     legacy = h5py.is_hdf5(path)
     if not (legacy or zipfile.is_zipfile(path)):
         raise RestoreError(f"{path} is no file that Keras wrote, or it is damaged")
+    known = {**(_ALIASES if legacy else {}), **(custom_objects or {})}
     if keras2_files.wrote(path):
-        with keras.saving.CustomObjectScope(dict(custom_objects or {})):
-            return keras2_files.load(path, compile=compile)
+        with trusting(custom_objects, allow, safe_mode=safe_mode) as trust:
+            return keras2_files.load(path, trust, compile=compile)
+    with trusting(known, allow, safe_mode=safe_mode) as trust:
+        try:
+            for config in configs:
+                if trust is not None:
+                    check_config(config, trust)
+        except RefusedError as error:
+            raise RefusedError(f"{path}: {error}") from None
+        with met_classes(trust):
+            return _loaded(path, known, compile, safe_mode)
+
+
+def _loaded(path: str, known: Mapping[str, Any], compiled: bool, safe_mode: bool) -> Any:
     try:
         return keras.models.load_model(
-            path,
-            custom_objects={**(_ALIASES if legacy else {}), **(custom_objects or {})},
-            compile=compile,
-            safe_mode=safe_mode,
+            path, custom_objects=dict(known), compile=compiled, safe_mode=safe_mode
         )
     except Exception as error:  # a damaged file can make Keras, h5py or zipfile say anything
         unknown = _UNKNOWN.search(str(error))

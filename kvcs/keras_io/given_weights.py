@@ -82,8 +82,9 @@ def _layers(model: Any) -> list[Any]:
 
 def _read(path: Path) -> Array:
     try:
-        return np.asarray(np.load(path, allow_pickle=False))
-    except (OSError, ValueError, EOFError) as error:
+        # A map of a file is never larger than the file, whatever its header says.
+        return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
+    except (OSError, ValueError, EOFError, OverflowError) as error:
         raise RestoreError(f"{path} is no array of numbers in NumPy's format: {error}") from None
 
 

@@ -10,9 +10,11 @@ import keras
 from kvcs.errors import RestoreError
 from kvcs.keras2 import compile_arguments, upgraded_model
 from kvcs.keras2.operations import SAME_FOR_ALL_DTYPES
+from kvcs.keras_io.allowing import met_classes
 from kvcs.keras_io.build import explained
 from kvcs.keras_io.words import reason
 from kvcs.spec import ClassRef
+from kvcs.trust import Trust, check_config
 
 
 def known(name: str) -> bool:
@@ -20,20 +22,26 @@ def known(name: str) -> bool:
     return keras.saving.get_registered_object(name) is not None
 
 
-def build(description: Any) -> Any:
+def build(description: Any, trust: Trust | None) -> Any:
     """Build a model with fresh weights from its description by Keras 2.
 
     Custom classes are those of the scope that is open.
 
     Raises:
+        RefusedError: something in it is neither known nor given.
         RestoreError: it has no equivalent in Keras 3; the text names the layer.
     """
-    return built(upgraded_model(description, known))
+    return built(upgraded_model(description, known), trust)
 
 
-def built(description: Any) -> Any:
+def built(description: Any, trust: Trust | None) -> Any:
     """Build a model from an upgraded description."""
-    with explained("", ClassRef(description["module"], description["class_name"])):
+    if trust is not None:
+        check_config(description, trust)
+    with (
+        met_classes(trust),
+        explained("", ClassRef(description["module"], description["class_name"])),
+    ):
         model = keras.saving.deserialize_keras_object(_for_this_keras(description))
     for layer in model._flatten_layers(include_self=True, recursive=True):
         _check_dtypes(layer)
@@ -69,7 +77,7 @@ def _check_dtypes(model: Any) -> None:
                 )
 
 
-def compile_as(model: Any, training: Any) -> None:
+def compile_as(model: Any, training: Any, trust: Trust | None) -> None:
     """Compile a model as it was compiled in Keras 2.
 
     Raises:
@@ -78,6 +86,8 @@ def compile_as(model: Any, training: Any) -> None:
     advice = "load it with compile=False (--no-compile on the command line)"
     try:
         arguments = compile_arguments(training, _outputs(model), known)
+        if trust is not None:
+            check_config(arguments, trust, "it")
         live = {key: _live(value) for key, value in arguments.items()}
         _check_names(live)
         model.compile(**live)

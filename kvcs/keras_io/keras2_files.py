@@ -11,10 +11,12 @@ from typing import Any
 
 import h5py
 
-from kvcs.errors import RestoreError
+from kvcs import canon
+from kvcs.errors import FormatError, RestoreError
 from kvcs.keras_io import keras2
 from kvcs.keras_io.keras2_weights import load_weights
 from kvcs.keras_io.words import reason
+from kvcs.trust import Trust
 
 _LOG = logging.getLogger(__name__)
 
@@ -37,7 +39,7 @@ def wrote(path: str) -> bool:
     return str(version).startswith(("1", "2."))
 
 
-def load(path: str, *, compile: bool) -> Any:  # noqa: A002  (Keras' own word for it)
+def load(path: str, trust: Trust | None, *, compile: bool) -> Any:  # noqa: A002  (Keras' word)
     """Load a file that Keras 2 saved; its optimizer starts afresh.
 
     Custom classes are those of the scope that is open.
@@ -47,35 +49,35 @@ def load(path: str, *, compile: bool) -> Any:  # noqa: A002  (Keras' own word fo
     """
     try:
         if zipfile.is_zipfile(path):
-            return _load_archive(path, compile=compile)
+            return _load_archive(path, trust, compile=compile)
         with h5py.File(path) as file:
-            return _load_h5(file, path, compile=compile)
+            return _load_h5(file, path, trust, compile=compile)
     except RestoreError:
         raise
     except Exception as error:  # a damaged file can make h5py or zipfile say anything
         raise RestoreError(f"{path} is damaged: {reason(error)}") from error
 
 
-def _load_h5(file: Any, path: str, *, compile: bool) -> Any:  # noqa: A002
+def _load_h5(file: Any, path: str, trust: Trust | None, *, compile: bool) -> Any:  # noqa: A002
     text = file.attrs.get("model_config")
     if text is None:
         raise RestoreError(
             f"{path} holds weights alone: export the JSON of its model with --weights {path}"
         )
-    model = keras2.build(_parsed(text, "model_config", path))
+    model = keras2.build(_parsed(text, "model_config", path), trust)
     load_weights(file, model, path)
     training = file.attrs.get("training_config")
     if compile and training is not None:
-        keras2.compile_as(model, _parsed(training, "training_config", path))
+        keras2.compile_as(model, _parsed(training, "training_config", path), trust)
         if "optimizer_weights" in file:
             _say_what_is_left_out(path)
     return model
 
 
-def _load_archive(path: str, *, compile: bool) -> Any:  # noqa: A002
+def _load_archive(path: str, trust: Trust | None, *, compile: bool) -> Any:  # noqa: A002
     with zipfile.ZipFile(path) as archive, tempfile.TemporaryDirectory() as directory:
         description = _parsed(archive.read("config.json"), "config.json", path)
-        model = keras2.build(description)
+        model = keras2.build(description, trust)
         weights = archive.extract("model.weights.h5", directory)
         try:
             model.load_weights(weights)
@@ -86,7 +88,7 @@ def _load_archive(path: str, *, compile: bool) -> Any:  # noqa: A002
             ) from error
         training = description.get("compile_config")
         if compile and training is not None:
-            keras2.compile_as(model, training)
+            keras2.compile_as(model, training, trust)
             with h5py.File(Path(weights)) as file:
                 if "optimizer" in file:
                     _say_what_is_left_out(path)
@@ -99,6 +101,6 @@ def _say_what_is_left_out(path: str) -> None:
 
 def _parsed(text: Any, name: str, path: str) -> Any:
     try:
-        return json.loads(text)
-    except (TypeError, ValueError, RecursionError) as error:
+        return canon.foreign(text)
+    except (TypeError, FormatError) as error:
         raise RestoreError(f"{path}: its {name} is no JSON: {error}") from error

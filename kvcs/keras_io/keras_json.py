@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 
-from kvcs.errors import RestoreError, SaveError
+from kvcs import canon
+from kvcs.errors import FormatError, RestoreError, SaveError
 from kvcs.keras2 import is_plain, plain_model
 from kvcs.keras_io import keras2
+from kvcs.keras_io.allowing import met_classes, trusting
 from kvcs.keras_io.build import explained
 from kvcs.keras_io.serial import described, revive
 from kvcs.keras_io.words import reason
 from kvcs.spec import ClassRef
+from kvcs.trust import Trust, check_config
 
 
 def to_keras_json(model: Any) -> str:
@@ -37,17 +40,23 @@ def _number(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} {value!r:.80} is no JSON")
 
 
-def from_keras_json(text: str, custom_objects: Mapping[str, Any] | None = None) -> Any:
+def from_keras_json(
+    text: str,
+    custom_objects: Mapping[str, Any] | None = None,
+    *,
+    allow: Sequence[str] = (),
+    safe_mode: bool = True,
+) -> Any:
     """Build an uncompiled model from JSON; see `kvcs.model_from_json`."""
     description = _parsed(text)
-    with keras.saving.CustomObjectScope(dict(custom_objects or {})):
+    with trusting(custom_objects, allow, safe_mode=safe_mode) as trust:
         if is_plain(description):
-            return keras2.built(plain_model(description, keras2.known))
+            return keras2.built(plain_model(description, keras2.known), trust)
         if not {"class_name", "config"} <= description.keys():
             raise RestoreError(_NO_MODEL)
         if _is_keras2(description):
-            return keras2.build(description)
-        return _built(_uncompiled(description))
+            return keras2.build(description, trust)
+        return _built(_uncompiled(description), trust)
 
 
 _NO_MODEL = (
@@ -60,9 +69,9 @@ def _parsed(text: str) -> dict[str, Any]:
     if not isinstance(text, str | bytes | bytearray):
         raise RestoreError(f"expected a JSON string, got {type(text).__name__}")
     try:
-        description = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise RestoreError(f"not JSON: {error}") from None
+        description = canon.foreign(text)
+    except FormatError as error:
+        raise RestoreError(str(error)) from None
     if not isinstance(description, dict):
         raise RestoreError(_NO_MODEL)
     return description
@@ -73,9 +82,11 @@ def _is_keras2(description: Mapping[str, Any]) -> bool:
     return "module" not in description or version.startswith(("1.", "2."))
 
 
-def _built(description: Mapping[str, Any]) -> Any:
+def _built(description: Mapping[str, Any], trust: Trust | None) -> Any:
     name = str(description["class_name"])
-    with explained("", ClassRef(description["module"], name)):
+    if trust is not None:
+        check_config(description, trust)
+    with met_classes(trust), explained("", ClassRef(description["module"], name)):
         model = keras.saving.deserialize_keras_object(description)
     if not isinstance(model, keras.Model):
         raise RestoreError(f"this JSON describes a {name}, which is no model: a model is expected")

@@ -68,6 +68,8 @@ def load_vocabulary(part: Any, assets: Mapping[str, bytes], idf_weights: Array |
     """
     try:
         tokens = canon.loads(assets[VOCABULARY])
+        if not isinstance(tokens, list):  # the path of a file, which Keras would read
+            raise TypeError(f"expected a list of tokens, got {type(tokens).__name__}")
         given = {} if idf_weights is None else {"idf_weights": idf_weights[: len(tokens)]}
         part.set_vocabulary(tokens, **given)
     except (LookupError, FormatError, TypeError, ValueError) as error:

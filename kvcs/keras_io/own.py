@@ -141,10 +141,18 @@ def _takes_assets(part: Any) -> bool:
     return hasattr(part, "load_assets") and not is_wrapper(part)
 
 
+def _leads_away(step: str) -> bool:
+    """Tell a part of a file's name that is none: it was percent-encoded, and is checked anew."""
+    return step in ("", ".", "..") or any(mark in step for mark in "/\\:\0")
+
+
 def _load_assets(part: Any, assets: Mapping[str, bytes]) -> None:
     with tempfile.TemporaryDirectory(prefix="kvcs-") as directory:
         for path, data in assets.items():
-            file = Path(directory, *map(unquote, path.split("/")))
+            parts = [unquote(step) for step in path.split("/")]
+            if any(_leads_away(step) for step in parts):
+                raise RestoreError(f"the asset {path!r} is refused: its name leads elsewhere")
+            file = Path(directory, *parts)
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(data)
         try:

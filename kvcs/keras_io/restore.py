@@ -7,16 +7,16 @@ what a class does not build as it was is an error, never a silent loss.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import keras
 import numpy as np
-from keras.src.saving.serialization_lib import SafeModeScope
 
 from kvcs.errors import RestoreError
 from kvcs.keras_io.agreement import check_agreement
+from kvcs.keras_io.allowing import met_classes, trusting
 from kvcs.keras_io.build import Builder
 from kvcs.keras_io.capture import capture
 from kvcs.keras_io.own import load_own
@@ -32,6 +32,7 @@ from kvcs.spec import (
     TensorSpec,
     walk,
 )
+from kvcs.trust import Trust, check_model
 
 
 def restore(
@@ -39,6 +40,7 @@ def restore(
     contents: Contents,
     *,
     custom_objects: Mapping[str, Any] | None = None,
+    allow: Sequence[str] = (),
     compile: bool = True,  # noqa: A002  (Keras' own word for it)
     safe_mode: bool = True,
 ) -> Any:
@@ -48,26 +50,35 @@ def restore(
         stored: the model as data.
         contents: its tensors and assets by path.
         custom_objects: classes and functions by name, as for `keras.models.load_model`.
+        allow: modules whose classes are admitted as well, and imported for it.
         compile: compile it as it was, and restore its optimizer.
-        safe_mode: refuse what can run code from the model, such as a lambda.
+        safe_mode: refuse whatever is neither Keras' own nor given, and so could run code from the
+            model, such as a lambda.
 
     Raises:
-        RestoreError: a class is not given or cannot be built, or the built model is not the
-            stored one; the text names the layer.
+        RefusedError: something in it is neither known nor given; the text names the place.
+        RestoreError: a class cannot be built, or the built model is not the stored one; the text
+            names the layer.
     """
-    scope = keras.saving.CustomObjectScope(dict(custom_objects or {}))
     if not safe_mode:
         give_lambdas_a_source()
-    with scope, SafeModeScope(safe_mode), _versions_named(stored):
-        model = Builder(stored, safe_mode=safe_mode).build()
-        tie(survey(model), stored)
-        root = survey(model)
-        _fill(root, stored, contents)
-        _rename(root, stored)
-        _set_flags(root, stored)
-        if compile:
-            _train_on(model, root, stored, contents)
-        check_agreement(stored, capture(model, optimizer=False).model, compiled=compile)
+    with trusting(custom_objects, allow, safe_mode=safe_mode) as trust:
+        if trust is not None:
+            check_model(stored, trust, compiled=compile)
+        with met_classes(trust), _versions_named(stored):
+            return _restored(stored, contents, compile, trust)
+
+
+def _restored(stored: StoredModel, contents: Contents, compiled: bool, trust: Trust | None) -> Any:
+    model = Builder(stored, trust).build()
+    tie(survey(model), stored)
+    root = survey(model)
+    _fill(root, stored, contents)
+    _rename(root, stored)
+    _set_flags(root, stored)
+    if compiled:
+        _train_on(model, root, stored, contents)
+    check_agreement(stored, capture(model, optimizer=False).model, compiled=compiled)
     return model
 
 

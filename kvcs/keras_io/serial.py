@@ -30,6 +30,7 @@ from kvcs.canon import is_object
 from kvcs.errors import RestoreError
 from kvcs.npy import dtype_name
 from kvcs.spec import ClassRef, TensorRef, Value, VariableRef
+from kvcs.trust import is_known_class
 
 SOURCE = "<lambda>"  # the file name of every stored lambda
 
@@ -116,10 +117,14 @@ def _portable_class(value: type) -> ClassRef:
 def find_class(ref: ClassRef) -> type:
     """Find a class: Keras' own by its module, a custom one by its name.
 
+    A module is imported only if it is known to be one of Keras' own with such a class in it, for
+    to import is to run, or if the model is trusted as a whole.
+
     Raises:
         RestoreError: it is not known here.
     """
-    if ref.builtin:
+    trusted = serialization_lib.in_safe_mode() is False
+    if is_known_class(ref.module, ref.name) or (ref.builtin and trusted):
         with suppress(ModuleNotFoundError):
             found = getattr(import_module(ref.module or "keras"), ref.name, None)
             if isinstance(found, type):

@@ -18,6 +18,7 @@ from kvcs.keras_io.config import built_config
 from kvcs.keras_io.serial import class_of, revive
 from kvcs.keras_io.survey import Place, places
 from kvcs.spec import ClassRef, LayerSpec, Value
+from kvcs.trust import Trust, check_value
 
 PLAIN = (bool, int, float, str, type(None))
 
@@ -25,15 +26,21 @@ PLAIN = (bool, int, float, str, type(None))
 _OBJECTS = ("_regularizer", "_constraint", "quantization_config")
 
 
-def put_back_policies(root: Place, described: Mapping[str, LayerSpec]) -> None:
+def put_back_policies(root: Place, described: Mapping[str, LayerSpec], trust: Trust | None) -> None:
     """Assign the stored dtype policies, regularizers and the like, before there are variables.
 
     Args:
         root: what a class constructed, the layer itself and all that is in it.
         described: the stored layers by path.
+        trust: what may be built of what is stored; None if all may.
+
+    Raises:
+        RefusedError: a setting names something that is neither known nor trusted.
     """
     for layer, cls, config in _class_built(root, described):
         for key, _, new in sorted(_differences(layer, cls, config), key=_is_policy):
+            if trust is not None and (key == "dtype" or key.endswith(_OBJECTS)):
+                check_value(new, trust, f"{root.path}: {key}", cls.name)
             if key == "dtype":  # last: it quantises, by the config that is set before
                 _set_policy(layer, keras.dtype_policies.get(revive(new, keras_form=True)))
             elif key.endswith(_OBJECTS) and hasattr(layer, key):

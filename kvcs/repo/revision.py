@@ -150,6 +150,8 @@ def _objects(entries: Iterable[Entry], spec: Spec) -> dict[str, str]:
             raise DamageError(f"{spec}: the name '{name}' is not UTF-8") from error
         if entry.mode in _UNREADABLE:
             raise DamageError(f"{spec}: '{path}' is {_UNREADABLE[entry.mode]}, not a file")
+        if path in objects:  # a tree that git itself would not write
+            raise DamageError(f"{spec}: '{path}' stands there twice")
         objects[path] = entry.object_id
     return objects
 

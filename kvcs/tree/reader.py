@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeAlias, TypeVar
 from kvcs import canon, npy
 from kvcs.checksum import sha256
 from kvcs.errors import DamageError, FormatError, NewerFormatError, NotAModelError
+from kvcs.names import folded
 from kvcs.spec import (
     MISSING,
     LayerEntry,
@@ -30,6 +31,11 @@ from kvcs.tree.training import slots_from_json, state_from_json, training_from_j
 from kvcs.tree.writer import LAYER, MANIFEST, OPTIMIZER, STATE, TRAINING
 
 Files: TypeAlias = Mapping[str, bytes]
+
+# A file can claim any size, and take no room on the disk. What is larger than this is not read: a
+# tensor that is larger than its description, a JSON file or an asset.
+SLACK = 1 << 20
+MAX_FILE = 1 << 32
 T = TypeVar("T")
 
 # What was made of a JSON file, by its digest and what made it: most layers of two versions of a
@@ -172,13 +178,18 @@ class Walk:
     def _meet(self, path: str, layer: str) -> None:
         if path in self.known:
             self._problem("invalid", path, layer, "two parts of the model stand here")
-        elif path.casefold() in self._places:
+        elif folded(path) in self._places:
             self._problem("invalid", path, layer, "differs from another path only by case")
-        self._places.add(path.casefold())
+        self._places.add(folded(path))
         self.known.add(path)
 
-    def _bytes(self, path: str, layer: str) -> bytes | None:
+    def _bytes(self, path: str, layer: str, most: int = MAX_FILE) -> bytes | None:
         try:
+            size = getattr(self.files, "size", None)  # a directory tells it without reading
+            if size is not None and size(path) > most:
+                message = f"altered: {size(path):,} bytes are far more than it should have"
+                self._problem("altered", path, layer, message)
+                return None
             return self.files[path]
         except KeyError:
             self._problem("missing", path, layer, "missing")
@@ -186,7 +197,7 @@ class Walk:
 
     def check_tensor(self, path: str, layer: str, tensor: TensorSpec) -> bytes | None:
         """Read one tensor's file and check it; None when it cannot be used."""
-        data = self._bytes(path, layer)
+        data = self._bytes(path, layer, file_size(tensor) + SLACK)
         if data is None:
             return None
         if sha256([data]) == tensor.sha256:

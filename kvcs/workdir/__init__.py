@@ -23,7 +23,7 @@ Whatever a killed process leaves is one such wrapper; the next save in `models/`
 
 from __future__ import annotations
 
-from kvcs.workdir.reading import Directory
+from kvcs.workdir.reading import Directory, open_file
 from kvcs.workdir.replacing import Buffer, Replaced, owns, replace
 
-__all__ = ["Buffer", "Directory", "Replaced", "owns", "replace"]
+__all__ = ["Buffer", "Directory", "Replaced", "open_file", "owns", "replace"]

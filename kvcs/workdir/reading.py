@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 import sys
 import weakref
 from collections.abc import Iterator, Mapping
@@ -13,6 +15,8 @@ from typing import BinaryIO
 
 from kvcs.errors import DamageError, OperandError
 from kvcs.workdir.staging import heal, open_directory, real
+
+MAX_DEPTH = 200
 
 
 class Directory(Mapping[str, bytes]):
@@ -102,7 +106,13 @@ def _reading(place: Path) -> Iterator[None]:
 
 
 def walk(directory: Path, prefix: str = "") -> Iterator[tuple[str, bool]]:
-    """Yield the path of all below that is no directory, and whether it is a regular file."""
+    """Yield the path of all below that is no directory, and whether it is a regular file.
+
+    Raises:
+        DamageError: directories stand in directories without an end.
+    """
+    if prefix.count("/") > MAX_DEPTH:
+        raise DamageError(f"{directory} stands more than {MAX_DEPTH} directories deep; remove it")
     with os.scandir(directory) as entries:
         found = sorted(entries, key=lambda entry: entry.name)
     for entry in found:
@@ -113,9 +123,14 @@ def walk(directory: Path, prefix: str = "") -> Iterator[tuple[str, bool]]:
 
 
 def open_file(place: Path) -> BinaryIO:
-    """Open a file to read it, and no link to one."""
+    """Open a file to read it, and no link to one; nor a pipe, which would be waited for."""
 
     def opener(name: str, flags: int) -> int:
-        return os.open(name, flags | getattr(os, "O_NOFOLLOW", 0))
+        more = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+        descriptor = os.open(name, flags | more)
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise OSError(errno.EINVAL, "it is no regular file", name)
+        return descriptor
 
     return open(place, "rb", opener=opener)
