@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from kvcs import npy
+from kvcs.commands.fetching import fetch_description
 from kvcs.errors import KvcsError, NotAModelError, OperandError
 from kvcs.spec import StoredModel
 from kvcs.tree import reader, writer
+from kvcs.tree.partial import Objects
 from kvcs.tree.writer import LAYER, MANIFEST
 from kvcs.workdir import Directory
 
@@ -40,6 +42,7 @@ class Stored:
 
     def model(self) -> StoredModel:
         """Read the model as data."""
+        fetch_description(self.files)
         return reader.read(self.files, self.name)
 
     def contents(self, model: StoredModel) -> Mapping[str, Callable[[], npy.Array | bytes]]:
@@ -107,7 +110,7 @@ def _directory(name: str) -> Directory:
             f"{name} is a file, and no model that kvcs reads: expected a model directory, "
             "REV:DIR, or a file that ends in .keras or .h5"
         )
-    directory = Directory(Path(name))
+    directory = Directory(Path(name), lambda: _objects(Path(name)))
     if what_stands_at(name) == "nothing":
         try:
             len(directory)  # puts it back, if a save that was killed had moved it aside
@@ -120,6 +123,12 @@ def _directory(name: str) -> Directory:
             "Name the directory that `kvcs.save` or `kvcs export` wrote"
         )
     return directory
+
+
+def _objects(directory: Path) -> Objects:
+    from kvcs.repo.lfs import objects_around
+
+    return objects_around(directory)
 
 
 def _advice(name: str) -> str:

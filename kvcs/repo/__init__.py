@@ -13,6 +13,9 @@ from git's objects; a commit takes model directories and nothing else with it:
 | `place.py`      | where a repository is, and what its paths are called        |
 | `revision.py`   | `REV:DIR` and `:DIR`, turned into a readable mapping        |
 | `objects.py`    | contents of git objects, from one `git cat-file`            |
+| `lfs.py`        | objects of Git LFS: the store that is shared with git-lfs   |
+| `lfs_fetching.py` | git-lfs, asked for many objects at once                   |
+| `promised.py`   | blobs that a partial clone left at its remote               |
 | `committing.py` | a commit of some directories, or a refusal in one sentence  |
 | `staging.py`    | what such a commit contains, prepared in a private index    |
 | `message.py`    | commit messages and their trailers                          |

@@ -10,10 +10,12 @@ from types import TracebackType
 from kvcs.errors import RepositoryError
 from kvcs.repo.committing import commit_directories
 from kvcs.repo.history import Version, read_history
+from kvcs.repo.lfs import LfsStore
 from kvcs.repo.objects import ObjectReader
 from kvcs.repo.place import Place, find_place
 from kvcs.repo.program import WRITING, GitProgram, decode
-from kvcs.repo.revision import RevisionTree, read_revision, resolve_commit
+from kvcs.repo.promised import Promised
+from kvcs.repo.revision import RevisionTree, Sources, read_revision, resolve_commit
 
 
 class Repository:
@@ -30,6 +32,7 @@ class Repository:
         self._git = git
         self._place = place
         self._reader = ObjectReader(git)
+        self._sources = Sources(git, self._reader, Promised(git), LfsStore(git))
 
     @classmethod
     def discover(cls, start: Path | None = None) -> Repository:
@@ -67,13 +70,15 @@ class Repository:
 
         What comes before the first colon is a revision in any of git's spellings; what follows
         is a path from the repository root, or from here if it begins with `./` or `../`.
-        Nothing but names is read until a file is asked for.
+        Nothing but names is read until a file is asked for. A Git LFS pointer stands for its
+        object; what is not on this machine is fetched together by `RevisionTree.fetch`, or else
+        one by one as it is read.
 
         Raises:
             RepositoryError: if there is no such revision, or no such directory in it.
             DamageError: if the directory holds symbolic links or submodules.
         """
-        return read_revision(self._git, self._place, self._reader, spec)
+        return read_revision(self._sources, self._place, spec)
 
     def resolve(self, rev: str) -> str:
         """Return the full hash of the commit that a revision names.

@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeAlias, TypeVar
 from kvcs import canon, npy
 from kvcs.checksum import sha256
 from kvcs.errors import DamageError, FormatError, NewerFormatError, NotAModelError
+from kvcs.pointer import Pointer
 from kvcs.spec import (
     MISSING,
     LayerEntry,
@@ -190,6 +191,17 @@ class Walk:
             self._problem("altered", path, layer, "altered: its SHA-256 is not the recorded one")
         return None
 
+    def check_pointer(
+        self, path: str, layer: str, pointer: Pointer, digest: str, size: int | None = None
+    ) -> None:
+        """Check the pointer of a file whose content is not here, by digest and, if known, size."""
+        if pointer.oid != digest:
+            message = "altered: its Git LFS pointer is that of another file"
+            self._problem("altered", path, layer, message)
+        elif size is not None and pointer.size != size:
+            message = f"invalid: its Git LFS pointer says {pointer.size} bytes, it has {size}"
+            self._problem("invalid", path, layer, message)
+
     def check_asset(self, path: str, layer: str, digest: str) -> bytes | None:
         """Read one asset and check it; None when it cannot be used."""
         data = self._bytes(path, layer)
@@ -224,8 +236,13 @@ def _described(data: bytes) -> tuple[str, tuple[int, ...]] | None:
 
 def _is_short(data: bytes, tensor: TensorSpec) -> bool:
     whole = npy.header(npy.STORED[tensor.dtype], tensor.shape)
-    size = len(whole) + tensor.size * npy.true_dtype(tensor.dtype).itemsize
-    return len(data) < size and data[: len(whole)] == whole[: len(data)]
+    return len(data) < size_of(tensor) and data[: len(whole)] == whole[: len(data)]
+
+
+def size_of(tensor: TensorSpec) -> int:
+    """Return the size of a tensor's file in bytes."""
+    header = npy.header(npy.STORED[tensor.dtype], tensor.shape)
+    return len(header) + tensor.size * npy.true_dtype(tensor.dtype).itemsize
 
 
 def tensors(stored: StoredModel) -> list[tuple[str, tuple[str, TensorSpec]]]:

@@ -1,11 +1,17 @@
-"""Is a stored model whole? Every file is read and compared with its recorded checksum."""
+"""Is a stored model whole? Every file is read and compared with its recorded checksum.
+
+A Git LFS pointer whose object is not on this machine is compared instead of the object: it holds
+the checksum.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from kvcs.errors import NewerFormatError, NotAModelError
-from kvcs.tree.reader import Files, Problem, Walk, assets, tensors
+from kvcs.pointer import Pointer
+from kvcs.tree.partial import Partial
+from kvcs.tree.reader import Files, Problem, Walk, assets, size_of, tensors
 from kvcs.tree.writer import MANIFEST
 
 
@@ -16,11 +22,13 @@ class Report:
     Attributes:
         name: the model's operand.
         files: number of files looked at.
+        pointers: how many of them are known by a Git LFS pointer alone.
         problems: what is wrong, sorted by path.
     """
 
     name: str
     files: int
+    pointers: int = 0
     problems: tuple[Problem, ...]
 
     def __bool__(self) -> bool:
@@ -28,7 +36,7 @@ class Report:
 
 
 def verify(files: Files, name: str) -> Report:
-    """Check every file of a stored model.
+    """Check every file of a stored model; objects of Git LFS are not fetched.
 
     Raises:
         NotAModelError: there is no manifest.
@@ -42,14 +50,26 @@ def verify(files: Files, name: str) -> Report:
         stored = reading.model()
     except NewerFormatError as error:
         raise error.within(name) from None
+    pointers = _pointers(files)
     if stored is not None:
         for path, (layer, tensor) in tensors(stored):
-            reading.check_tensor(path, layer, tensor)
+            if path in pointers:
+                reading.check_pointer(path, layer, pointers[path], tensor.sha256, size_of(tensor))
+            else:
+                reading.check_tensor(path, layer, tensor)
         for path, (layer, digest) in assets(stored):
-            reading.check_asset(path, layer, digest)
+            if path in pointers:
+                reading.check_pointer(path, layer, pointers[path], digest)
+            else:
+                reading.check_asset(path, layer, digest)
         problems += _extra(reading)
     ordered = sorted(problems, key=lambda problem: (problem.path, problem.kind))
-    return Report(name=name, files=len(files), problems=tuple(ordered))
+    return Report(name=name, files=len(files), pointers=len(pointers), problems=tuple(ordered))
+
+
+def _pointers(files: Files) -> dict[str, Pointer]:
+    absent = files.absent(files) if isinstance(files, Partial) else {}
+    return {path: pointer for path, pointer in absent.items() if pointer is not None}
 
 
 def _extra(reading: Walk) -> list[Problem]:
