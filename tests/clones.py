@@ -15,7 +15,7 @@ import pytest
 from cli import dense, image, small, store, weight
 from gitrepo import commit_all, git
 
-from kvcs.spec import LayerSpec, StoredModel
+from kvcs.spec import LayerSpec, StoredModel, TensorRef
 from kvcs.tree import reader
 from kvcs.workdir import Directory
 
@@ -39,7 +39,8 @@ def stack() -> StoredModel:
         layer = replace(entry.layer, tensors=tensors)
         entries.append(replace(entry, path=f"layers/dense_{number}", layer=layer))
     found = small()
-    model = replace(found.model, layers=tuple(entries))
+    outputs = [TensorRef(entries[-1].name, 0, 0)]
+    model = replace(found.model, layers=tuple(entries), outputs=outputs)
     return replace(found, model=model)
 
 
