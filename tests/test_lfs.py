@@ -226,6 +226,32 @@ def test_a_diff_of_settings_fetches_nothing(there: Path) -> None:
     assert objects(there) == set()
 
 
+def test_a_diff_of_weights_fetches_those_that_changed_at_once(
+    remote: Path, there: Path, tmp_path: Path
+) -> None:
+    with commands(tmp_path / "log") as run:
+        done = kvcs("diff", "v1:m", "v2:m")
+    assert done.code == 0
+    assert "4 weights" in done.lines[-1]
+    assert run.count(GIT_LFS) == 2  # of the biases: one for each side
+    assert len(objects(there)) == 8
+
+
+def test_what_cannot_be_fetched_is_asked_for_once(
+    there: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    git(there, "remote", "remove", "origin")
+    with commands(tmp_path / "log") as run, Repository.discover() as repository:
+        files = repository.revision("v2:m")
+        for path in sorted(files):
+            if path.endswith("bias.npy"):
+                with pytest.raises(RepositoryError):
+                    files.fetch([path])
+                with pytest.raises(RepositoryError, match="could not fetch 1 of 1 objects"):
+                    files[path]
+    assert run.count(GIT_LFS) == 4
+
+
 def test_a_pointer_to_another_object_is_damage(there: Path) -> None:
     path = next((there / "m").rglob("kernel.npy"))
     pointer = pointer_to(b"another")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kvcs import comparison
+from kvcs.commands.fetching import fetch_changed
 from kvcs.commands.operand import Model, Stored, described
 
 
@@ -73,5 +74,6 @@ def _compared(
     models = old.model(), new.model()
     if not stats:
         return comparison.diff(*models, hints=hints)
+    fetch_changed(old.files, new.files, models)
     contents = old.contents(models[0]), new.contents(models[1])
     return comparison.weighed_diff(*models, *contents, hints=hints)

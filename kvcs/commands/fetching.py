@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 
+from kvcs.errors import RepositoryError
+from kvcs.spec import StoredModel
 from kvcs.tree.partial import Partial
+from kvcs.tree.reader import tensors
 from kvcs.tree.writer import OPTIMIZER
 
 
@@ -33,6 +37,23 @@ def fetch_description(files: Mapping[str, bytes]) -> None:
     """
     if isinstance(files, Partial):
         _fetch(files, (path for path in files if path.endswith(".json")), pointed=False)
+
+
+def fetch_changed(
+    old: Mapping[str, bytes],
+    new: Mapping[str, bytes],
+    models: tuple[StoredModel, StoredModel],
+) -> None:
+    """Fetch the tensors that one model has and the other has not, to compare their values.
+
+    What cannot be fetched is said when it is read.
+    """
+    found = [dict(tensors(model)) for model in models]
+    digests = [{tensor.sha256 for _, tensor in each.values()} for each in found]
+    for files, mine, yours in zip((old, new), found, reversed(digests), strict=True):
+        changed = [path for path, (_, tensor) in mine.items() if tensor.sha256 not in yours]
+        with suppress(RepositoryError):
+            _fetch(files, changed, pointed=True)
 
 
 def _fetch(files: Mapping[str, bytes], paths: Iterable[str], *, pointed: bool) -> None:

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -110,7 +111,7 @@ def _directory(name: str) -> Directory:
             f"{name} is a file, and no model that kvcs reads: expected a model directory, "
             "REV:DIR, or a file that ends in .keras or .h5"
         )
-    directory = Directory(Path(name), lambda: _objects(Path(name)))
+    directory = Directory(Path(name), cache(lambda: _objects(Path(name))))
     if what_stands_at(name) == "nothing":
         try:
             len(directory)  # puts it back, if a save that was killed had moved it aside

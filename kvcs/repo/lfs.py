@@ -27,6 +27,7 @@ class LfsStore:
 
     def __init__(self, git: GitProgram) -> None:
         self._git = git
+        self._lost: dict[Pointer, RepositoryError] = {}
 
     @cached_property
     def directory(self) -> Path:
@@ -53,6 +54,8 @@ class LfsStore:
             RepositoryError: it is not here, and cannot be fetched.
         """
         if not self.holds(pointer):
+            if pointer in self._lost:  # asked for once, which can take until a network gives up
+                raise self._lost[pointer]
             self.fetch([pointer])
         path = self.path(pointer.oid)
         try:
@@ -72,11 +75,13 @@ class LfsStore:
         reason = fetch(self._git, wanted, self.holds, progress)
         lost = [pointer for pointer in wanted if not self.holds(pointer)]
         if lost:
-            raise RepositoryError(
+            error = RepositoryError(
                 f"git-lfs could not fetch {len(lost)} of {len(wanted)} objects: {reason}. "
                 "Check the connection and `git lfs env`, then try again; `git lfs fetch --all` "
                 "brings every version at once."
             )
+            self._lost |= dict.fromkeys(lost, error)
+            raise error
 
     def add(self, source: BinaryIO) -> Pointer:
         """Copy a file into the store, and return the pointer that stands for it.
