@@ -29,8 +29,9 @@ Needs git 2.31 or newer.
 
 from __future__ import annotations
 
+from kvcs.repo.committing import Recorded
 from kvcs.repo.history import Version
 from kvcs.repo.repository import Repository
 from kvcs.repo.revision import RevisionTree
 
-__all__ = ["Repository", "RevisionTree", "Version"]
+__all__ = ["Recorded", "Repository", "RevisionTree", "Version"]

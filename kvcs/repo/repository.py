@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 
 from kvcs.errors import RepositoryError
-from kvcs.repo.committing import commit_directories
+from kvcs.repo.committing import Recorded, commit_directories
 from kvcs.repo.history import Version, read_history
 from kvcs.repo.lfs import LfsStore
 from kvcs.repo.objects import ObjectReader
@@ -105,6 +105,8 @@ class Repository:
         directories: Sequence[Path],
         message: str,
         trailers: Sequence[tuple[str, str]] = (),
+        *,
+        recorded: Mapping[Path, Mapping[str, Recorded]] = MappingProxyType({}),
     ) -> str | None:
         """Commit the directories as they are in the working tree, and nothing else.
 
@@ -112,13 +114,22 @@ class Repository:
         or not. The hooks of the repository run, and its settings for identity and signatures
         hold.
 
+        Args:
+            directories: what is committed.
+            message: the commit message.
+            trailers: key and value of each trailer.
+            recorded: by directory, the checksums that files in it should have. They are looked
+                at where a file changed since the last commit, or what records its checksum.
+
         Returns:
             The full hash of the new commit, or None when nothing changed.
 
         Raises:
             RepositoryError: if git must not or will not commit; then nothing has changed.
+            DamageError: a file has another checksum than it should have; likewise.
         """
-        if commit_directories(self._git, self._place, directories, message, trailers):
+        work = (directories, message, trailers, recorded)
+        if commit_directories(self._git, self._place, *work):
             return self.resolve("HEAD")
         return None
 

@@ -180,7 +180,7 @@ class Walk:
         if data is None:
             return None
         if sha256([data]) == tensor.sha256:
-            if _described(data) == (npy.STORED[tensor.dtype], tensor.shape):
+            if is_described(data, len(data), tensor):
                 return data
             self._problem("invalid", path, layer, "not the array that its layer describes")
         elif _is_short(data, tensor):
@@ -226,12 +226,19 @@ def _or(value: Any, default: Any) -> Any:
     return default if value is None else value
 
 
-def _described(data: bytes) -> tuple[str, tuple[int, ...]] | None:
+def is_described(head: bytes, size: int, tensor: TensorSpec) -> bool:
+    """Tell whether a `.npy` file is the array that a layer describes, as far as its head says.
+
+    Args:
+        head: the beginning of the file, header included.
+        size: of the whole file in bytes.
+        tensor: the description.
+    """
     try:
-        header = npy.parse_header(data, len(data))
+        header = npy.parse_header(head, size)
     except FormatError:
-        return None
-    return header.descr, header.shape
+        return False
+    return (header.descr, header.shape) == (npy.STORED[tensor.dtype], tensor.shape)
 
 
 def _is_short(data: bytes, tensor: TensorSpec) -> bool:
