@@ -26,15 +26,15 @@ WIDTH = 32  # a kernel is larger than a pointer may be, a bias is not
 LFS = "*.npy filter=lfs diff=lfs merge=lfs -text\n"
 
 
-def stack() -> StoredModel:
+def stack(width: int = WIDTH) -> StoredModel:
     """Describe a model of several dense layers; a tensor of each kind for each."""
     entries = [image()]
     for number in range(LAYERS):
         entry = dense(f"dense_{number}", source=entries[-1].name)
         assert isinstance(entry.layer, LayerSpec)
         tensors = {
-            "bias": weight("bias", WIDTH + number),
-            "kernel": weight("kernel", WIDTH, WIDTH + number),
+            "bias": weight("bias", width + number),
+            "kernel": weight("kernel", width, width + number),
         }
         layer = replace(entry.layer, tensors=tensors)
         entries.append(replace(entry, path=f"layers/dense_{number}", layer=layer))
@@ -98,11 +98,15 @@ def objects(repository: Path) -> set[str]:
 
 @contextmanager
 def commands(log: Path) -> Iterator[list[str]]:
-    """Collect the names of the git commands that are run meanwhile, by git itself too."""
+    """Collect the names of the git commands that are run meanwhile, by git itself too.
+
+    What git starts that is no part of it is there as a whole line.
+    """
     found: list[str] = []
     with patch.dict(os.environ, {"GIT_TRACE2_EVENT": str(log)}):
         yield found
     if log.exists():
         events = [json.loads(line) for line in log.read_text().splitlines()]
         found += [event["name"] for event in events if event["event"] == "cmd_name"]
+        found += [" ".join(event["argv"]) for event in events if event["event"] == "child_start"]
         log.unlink()

@@ -1,5 +1,7 @@
 """The fast path: the files of some directories that changed, stored as blobs in one pack.
 
+Those that Git LFS keeps go into its store, and their pointers into git.
+
 It only prepares what `git add` finds done afterwards, so whatever is not for it (a file that git
 converts, a link, a repository of an unusual kind) is left out here and comes in with that.
 """
@@ -19,6 +21,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from kvcs.errors import RepositoryError
 from kvcs.repo.conversion import stored_as_they_are
 from kvcs.repo.index_file import Entry, file_mode, read_entries
+from kvcs.repo.lfs_adding import kept_by_lfs, store_in_lfs
 from kvcs.repo.packing import PackSettings, write_pack
 from kvcs.repo.program import GitProgram
 from kvcs.repo.settings import Settings
@@ -94,14 +97,18 @@ def prepare(
     """
     if not _is_usual(settings):
         return None
-    found = {file.path: file for file in _changed(settings, top, paths)}
-    changed = [file for file in found.values() if file.entry or file.path not in ignored]
+    changed = [
+        file for file in _changed(settings, top, paths) if file.entry or file.path not in ignored
+    ]
     if sum(file.status.st_size for file in changed) < _WORTHWHILE:
         return Prepared()
     kept = stored_as_they_are(git, settings, {file.path: file.place for file in changed})
     files = [file for file in changed if file.path in kept]
+    others = [file for file in changed if file.path not in kept]
     try:
-        return _store(git, settings, files, checked)
+        pointers = _store_in_lfs(git, settings, others, checked)
+        stored = _store(git, settings, files, checked)
+        return Prepared({**stored.files, **pointers.files}, stored.verified | pointers.verified)
     except OSError as error:
         where = error.filename or "the repository"
         raise RepositoryError(
@@ -122,19 +129,17 @@ def _is_usual(settings: Settings) -> bool:
 def _changed(settings: Settings, top: Path, paths: Sequence[str]) -> Iterator[Changed]:
     """Yield the regular files of which the index does not know that they are unchanged."""
     entries, written = _index(settings, paths)
-    composed = settings.is_on("core.precomposeunicode")  # the index has other names than the disk
-    start = len(os.path.join(top, ""))  # noqa: PTH118
     for path in paths:
-        for place in _files(os.fspath(top / path)):
-            name = os.fsencode(place[start:])
+        for place in _files(top / path):
+            name = os.fsencode(place.relative_to(top).as_posix())
             entry = entries.get(name)
+            status = place.lstat()
             if entry and not (entry.watched and stat.S_ISREG(entry.mode)):
                 continue
-            if composed and not name.isascii():
+            if settings.is_on("core.precomposeunicode") and not name.isascii():
                 continue
-            status = os.lstat(place)
             if not (entry and entry.is_unchanged(status) and entry.is_older(written)):
-                yield Changed(name, Path(place), status, entry)
+                yield Changed(name, place, status, entry)
 
 
 def _index(settings: Settings, paths: Sequence[str]) -> tuple[Mapping[bytes, Entry], int]:
@@ -148,7 +153,7 @@ def _index(settings: Settings, paths: Sequence[str]) -> tuple[Mapping[bytes, Ent
     return read_entries(data, settings.name_size, below) or {}, written
 
 
-def _files(directory: str) -> Iterator[str]:
+def _files(directory: Path) -> Iterator[Path]:
     """Yield the regular files below a directory, but for those of another repository."""
     try:
         with os.scandir(directory) as listing:
@@ -159,9 +164,9 @@ def _files(directory: str) -> Iterator[str]:
         if entry.name.lower() == ".git":
             continue
         if entry.is_file(follow_symlinks=False):
-            yield entry.path
+            yield Path(entry.path)
         elif entry.is_dir(follow_symlinks=False) and not Path(entry.path, ".git").exists():
-            yield from _files(entry.path)
+            yield from _files(Path(entry.path))
 
 
 def _store(
@@ -174,13 +179,28 @@ def _store(
         packed = _pack(git, settings, new, checked)
         verified = frozenset(packed.keys() & checked.keys())
         blobs.update(packed)
+    return Prepared(_with_modes(settings, files, blobs), verified)
+
+
+def _store_in_lfs(
+    git: GitProgram, settings: Settings, files: Sequence[Changed], checked: Mapping[bytes, str]
+) -> Prepared:
+    places = {file.path: file.place for file in files}
+    kept = kept_by_lfs(git, settings, places)
+    blobs = store_in_lfs(git, settings, {path: places[path] for path in kept}, checked)
+    verified = frozenset(blobs.keys() & checked.keys())
+    return Prepared(_with_modes(settings, files, blobs), verified)
+
+
+def _with_modes(
+    settings: Settings, files: Sequence[Changed], blobs: Mapping[bytes, Blob]
+) -> dict[bytes, StoredFile]:
     trusted = settings.is_on("core.filemode", default=True)
-    found = {
+    return {
         file.path: (file_mode(file.status, file.entry, trusted=trusted), blobs[file.path])
         for file in files
         if file.path in blobs
     }
-    return Prepared(found, verified)
 
 
 def _unchanged(settings: Settings, files: Sequence[Changed]) -> dict[bytes, Blob]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from kvcs import checksum
 from kvcs.errors import DamageError, RepositoryError
+from kvcs.pointer import parse
 from kvcs.repo.blobs import prepare
 from kvcs.repo.message import compose
 from kvcs.repo.place import Place
@@ -165,7 +167,12 @@ class _Commit:
 def _check(place: Path, sha256: str) -> None:
     try:
         with place.open("rb") as file:
-            found = checksum.sha256(iter(lambda: file.read(_READ), b""))
+            head = file.read(_READ)
+            pointer = parse(head)  # of Git LFS, which has the checksum in it
+            if pointer is not None:
+                found = pointer.oid
+            else:
+                found = checksum.sha256(chain([head], iter(lambda: file.read(_READ), b"")))
     except OSError as error:
         raise RepositoryError(f"could not read {place}: {error.strerror}") from error
     if found != sha256:

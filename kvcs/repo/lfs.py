@@ -83,19 +83,26 @@ class LfsStore:
             self._lost |= dict.fromkeys(lost, error)
             raise error
 
-    def add(self, source: BinaryIO) -> Pointer:
+    def add(self, source: BinaryIO, oid: str | None = None) -> Pointer:
         """Copy a file into the store, and return the pointer that stands for it.
 
         The object is there as a whole or not at all, whatever happens. It is a copy, never a
         link: a program that writes into the file later must not change the object.
 
+        Args:
+            source: the file; it is read once.
+            oid: what its SHA-256 should be. If there is such an object, nothing is copied; if it
+                is another one, nothing is kept.
+
         Raises:
             RepositoryError: the store cannot be written.
         """
         try:
+            if oid and self.holds(Pointer(oid, os.fstat(source.fileno()).st_size)):
+                return _copy(source, None)
             with self._new() as (place, target):
                 pointer = _copy(source, target)
-                if not self.holds(pointer):
+                if oid in (None, pointer.oid) and not self.holds(pointer):
                     self._keep(place, target, pointer)
         except OSError as error:
             raise RepositoryError(
@@ -103,12 +110,15 @@ class LfsStore:
             ) from error
         return pointer
 
-    @contextlib.contextmanager
-    def _new(self) -> Iterator[tuple[Path, BinaryIO]]:
-        # Where git-lfs has its own temporary files, and clears away what a killed process leaves.
+    def temporary(self) -> Path:
+        """Return where git-lfs has temporary files, and clears away what killed processes leave."""
         directory = self.directory / "tmp"
         directory.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(dir=directory)
+        return directory
+
+    @contextlib.contextmanager
+    def _new(self) -> Iterator[tuple[Path, BinaryIO]]:
+        descriptor, name = tempfile.mkstemp(dir=self.temporary())
         try:
             with os.fdopen(descriptor, "wb") as file:
                 yield Path(name), file
@@ -134,13 +144,14 @@ class LfsStore:
         return (0o666 & ~umask) | {**shared, **everybody}.get(done.text, 0)
 
 
-def _copy(source: BinaryIO, target: BinaryIO) -> Pointer:
+def _copy(source: BinaryIO, target: BinaryIO | None) -> Pointer:
     state = hashlib.sha256()
     size = 0
     piece = memoryview(bytearray(_PIECE))
     while count := source.readinto(piece):  # type: ignore[attr-defined]
         state.update(piece[:count])
-        target.write(piece[:count])
+        if target is not None:
+            target.write(piece[:count])
         size += count
     return Pointer(state.hexdigest(), size)
 
