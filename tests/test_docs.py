@@ -31,7 +31,7 @@ import kvcs
 from kvcs import cli
 
 ROOT = Path(__file__).parent.parent
-DOCUMENTS = ("README.md", "docs/tutorial.md", "docs/diff.md")
+DOCUMENTS = ("README.md", "docs/tutorial.md", "docs/diff.md", "docs/lfs.md")
 
 # What a user types to set kvcs up. `.ci/run` runs the second, and tests/test_demo.py the demo.
 INSTALL_AND_DEMO = (

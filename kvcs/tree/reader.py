@@ -243,11 +243,11 @@ def is_described(head: bytes, size: int, tensor: TensorSpec) -> bool:
 
 def _is_short(data: bytes, tensor: TensorSpec) -> bool:
     whole = npy.header(npy.STORED[tensor.dtype], tensor.shape)
-    return len(data) < size_of(tensor) and data[: len(whole)] == whole[: len(data)]
+    return len(data) < file_size(tensor) and data[: len(whole)] == whole[: len(data)]
 
 
-def size_of(tensor: TensorSpec) -> int:
-    """Return the size of a tensor's file in bytes."""
+def file_size(tensor: TensorSpec) -> int:
+    """Return the size in bytes that the file of a tensor has."""
     header = npy.header(npy.STORED[tensor.dtype], tensor.shape)
     return len(header) + tensor.size * npy.true_dtype(tensor.dtype).itemsize
 

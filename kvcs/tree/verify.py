@@ -13,7 +13,7 @@ from kvcs.errors import NewerFormatError, NotAModelError
 from kvcs.pointer import Pointer
 from kvcs.spec import StoredModel, TensorSpec
 from kvcs.tree.partial import Partial
-from kvcs.tree.reader import Files, Problem, Walk, assets, size_of, tensors
+from kvcs.tree.reader import Files, Problem, Walk, assets, file_size, tensors
 from kvcs.tree.writer import LAYER, MANIFEST, OPTIMIZER, STATE
 
 
@@ -65,7 +65,7 @@ def verify(files: Files, name: str) -> Report:
     if stored is not None:
         for path, (layer, tensor) in tensors(stored):
             if path in pointers:
-                reading.check_pointer(path, layer, pointers[path], tensor.sha256, size_of(tensor))
+                reading.check_pointer(path, layer, pointers[path], tensor.sha256, file_size(tensor))
             else:
                 reading.check_tensor(path, layer, tensor)
         for path, (layer, digest) in assets(stored):
