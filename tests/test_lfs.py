@@ -150,6 +150,28 @@ def test_a_bare_clone_fetches_too(remote: Path, monkeypatch: pytest.MonkeyPatch)
         assert dict(files) == whole(remote)
 
 
+def test_objects_are_borrowed_from_the_repository_that_git_borrows_from(
+    remote: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "borrower"
+    git(tmp_path, "clone", "--quiet", "--shared", "--no-checkout", "author", str(place))
+    git(place, "remote", "remove", "origin")
+    monkeypatch.chdir(place)
+    with Repository.discover() as repository:
+        files = repository.revision("v2:m")
+        files.fetch(files)
+        assert dict(files) == whole(remote)
+
+
+def test_a_hook_has_a_git_directory_of_its_own_kind(
+    remote: Path, there: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GIT_DIR", ".git")
+    checkout = directory(Path("m"))
+    checkout.fetch(checkout)
+    assert dict(checkout) == whole(remote)
+
+
 def test_an_object_of_another_size_is_fetched_again(remote: Path, there: Path) -> None:
     git(there, "lfs", "fetch", "origin", "v2")
     path = min(tensors(remote))

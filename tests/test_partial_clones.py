@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from cli import kvcs, refused, store
 from clones import clone, commands, contents, needs_lfs, publish, stack, tensors, whole
 from gitrepo import git
 
+from kvcs.errors import RepositoryError
 from kvcs.repo import Repository
 
 pytestmark = pytest.mark.parametrize("part", ["blob:none", "blob:limit=4k"])
@@ -115,6 +117,28 @@ def test_an_unreachable_remote_is_an_error_that_says_what_to_do(remote: Path, th
     assert said.startswith("This is a partial clone, and ")
     assert f"could not be fetched from 'origin' ('{remote}' does not appear to be" in said
     assert "Check the connection" in said
+
+
+def test_an_unreachable_remote_is_asked_once(remote: Path, there: Path, tmp_path: Path) -> None:
+    shutil.rmtree(remote)
+    with commands(tmp_path / "log") as run, Repository.discover() as repository:
+        files = repository.revision("v2:m")
+        with pytest.raises(RepositoryError):
+            files.fetch(files)
+        for path in tensors_of(files):
+            with pytest.raises(RepositoryError, match="This is a partial clone"):
+                files[path]
+    assert run.count("fetch") == 1
+
+
+def tensors_of(files: Iterable[str]) -> list[str]:
+    return [path for path in files if path.endswith("kernel.npy")]
+
+
+def test_models_are_found_in_one_request(there: Path, tmp_path: Path, part: str) -> None:
+    with commands(tmp_path / "log") as run:
+        assert kvcs("diff", "v1", "v2", "--no-stats").code == 0
+    assert run.count("fetch") == 4 * (part == "blob:none")  # which models, then each of them
 
 
 def test_the_other_remote_is_asked_too(remote: Path, there: Path) -> None:

@@ -116,6 +116,7 @@ def _places(repository: Repository, revision: str) -> dict[str, str]:
         return {_below(path, top): _shown(path) for path in there}
     repository.resolve(revision)
     tree = repository.revision(f"{revision}:")
+    tree.fetch(path for path in tree if path.rpartition("/")[2] == MANIFEST)
     found: list[str] = []
     for path in tree:
         place, _, name = path.rpartition("/")

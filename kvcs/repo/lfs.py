@@ -183,7 +183,8 @@ class Nowhere:
 
 def objects_around(directory: Path) -> Objects:
     """Return the LFS objects of the repository that a directory is in."""
-    git = GitProgram(directory.absolute())
+    # A relative GIT_DIR, as hooks have it, is seen from the current directory.
+    git = GitProgram((Path() if "GIT_DIR" in os.environ else directory).absolute())
     try:
         find_place(git)
     except RepositoryError:

@@ -106,7 +106,8 @@ class _Session:
         self._write(_packet(bytes(pointer)) + _FLUSH)
         if "status=success" not in self._receive():
             return True
-        self._receive()  # its content
+        while self._packet():  # its content, which may be large
+            pass
         self._receive()  # how that went
         return False
 

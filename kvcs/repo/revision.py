@@ -62,6 +62,7 @@ class RevisionTree(Partial):
         self.path = description[(_first_colon(description) or 0) + 1 :]
         self._objects = dict(sorted(objects.items()))
         self._sources = sources
+        self._lost: RepositoryError | None = None
 
     def __getitem__(self, path: str) -> bytes:
         """Read the contents of one file."""
@@ -83,7 +84,11 @@ class RevisionTree(Partial):
         asked = list(paths)
         wanted = {self._objects[path] for path in asked if path in self._objects} & self._missing
         if wanted:
-            self._sources.promised.fetch(wanted, progress)
+            try:
+                self._sources.promised.fetch(wanted, progress)
+            except RepositoryError as error:
+                self._lost = error
+                raise
             self._missing -= wanted
         if pointed:
             pointers = [pointer for pointer in self.absent(asked).values() if pointer]
@@ -94,7 +99,10 @@ class RevisionTree(Partial):
         return self._sources.promised.missing(self.description)
 
     def _stored(self, path: str) -> bytes:
-        return self._sources.reader.read(self._objects[path])
+        object_id = self._objects[path]
+        if self._lost is not None and object_id in self._missing:
+            raise self._lost  # asked for once, which can take until a network gives up
+        return self._sources.reader.read(object_id)
 
     def _sizes(self, paths: Sequence[str]) -> dict[str, int]:
         if not paths:

@@ -52,9 +52,9 @@ class Directory(Partial):
         self, paths: Iterable[str], progress: Progress = silent, *, pointed: bool = True
     ) -> None:
         """Bring what pointers stand for to this machine; the directory stays as it is."""
-        pointers = [pointer for pointer in self.absent(paths).values() if pointer] * pointed
-        if pointers and self._objects is not None:
-            self._objects().fetch(pointers, progress)
+        absent = self.absent(paths) if pointed else {}
+        if absent and self._objects is not None:
+            self._objects().fetch([each for each in absent.values() if each], progress)
 
     def _stored(self, path: str) -> bytes:
         with self._place(path) as place, open_file(place) as file:
