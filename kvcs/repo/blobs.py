@@ -94,9 +94,8 @@ def prepare(
     """
     if not _is_usual(settings):
         return None
-    changed = [
-        file for file in _changed(settings, top, paths) if file.entry or file.path not in ignored
-    ]
+    found = {file.path: file for file in _changed(settings, top, paths)}
+    changed = [file for file in found.values() if file.entry or file.path not in ignored]
     if sum(file.status.st_size for file in changed) < _WORTHWHILE:
         return Prepared()
     kept = stored_as_they_are(git, settings, {file.path: file.place for file in changed})
@@ -123,17 +122,19 @@ def _is_usual(settings: Settings) -> bool:
 def _changed(settings: Settings, top: Path, paths: Sequence[str]) -> Iterator[Changed]:
     """Yield the regular files of which the index does not know that they are unchanged."""
     entries, written = _index(settings, paths)
+    composed = settings.is_on("core.precomposeunicode")  # the index has other names than the disk
+    start = len(os.path.join(top, ""))  # noqa: PTH118
     for path in paths:
-        for place in _files(top / path):
-            name = os.fsencode(place.relative_to(top).as_posix())
+        for place in _files(os.fspath(top / path)):
+            name = os.fsencode(place[start:])
             entry = entries.get(name)
-            status = place.lstat()
             if entry and not (entry.watched and stat.S_ISREG(entry.mode)):
                 continue
-            if settings.is_on("core.precomposeunicode") and not name.isascii():
+            if composed and not name.isascii():
                 continue
+            status = os.lstat(place)
             if not (entry and entry.is_unchanged(status) and entry.is_older(written)):
-                yield Changed(name, place, status, entry)
+                yield Changed(name, Path(place), status, entry)
 
 
 def _index(settings: Settings, paths: Sequence[str]) -> tuple[Mapping[bytes, Entry], int]:
@@ -147,7 +148,7 @@ def _index(settings: Settings, paths: Sequence[str]) -> tuple[Mapping[bytes, Ent
     return read_entries(data, settings.name_size, below) or {}, written
 
 
-def _files(directory: Path) -> Iterator[Path]:
+def _files(directory: str) -> Iterator[str]:
     """Yield the regular files below a directory, but for those of another repository."""
     try:
         with os.scandir(directory) as listing:
@@ -158,9 +159,9 @@ def _files(directory: Path) -> Iterator[Path]:
         if entry.name.lower() == ".git":
             continue
         if entry.is_file(follow_symlinks=False):
-            yield Path(entry.path)
+            yield entry.path
         elif entry.is_dir(follow_symlinks=False) and not Path(entry.path, ".git").exists():
-            yield from _files(Path(entry.path))
+            yield from _files(entry.path)
 
 
 def _store(
