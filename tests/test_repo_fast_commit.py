@@ -160,11 +160,32 @@ class TestIndex:
     def test_nor_after_files_were_linked(self, root: Path) -> None:
         commit()
         (root / "link").hardlink_to(root / "m/layers/dense/kernel.npy")
-        assert unknown(root) == "m/layers/dense/kernel.npy"
         before = packs(root)
         assert commit() is None
         assert unknown(root) == ""
         assert packs(root) == before
+
+    def test_nor_are_linked_files_read_that_were_unchanged_before(self, root: Path) -> None:
+        commit()
+        with Repository.discover() as repository:
+            kept = repository.unchanged(Path("m"))
+            assert len(kept) == len(MODEL)
+            kernel = root / "m/layers/dense/kernel.npy"
+            (root / "link").hardlink_to(kernel)
+            with kernel.open("r+b") as file:  # behind everybody's back, to see who reads it
+                file.write(b"changed")
+            os.utime(kernel, (10**9, 10**9))
+            assert repository.commit([Path("m")], "Linked", kept=kept) is None
+        assert unknown(root) == ""
+
+    def test_files_that_were_changed_before_are_not_kept(self, root: Path) -> None:
+        commit()
+        write(root / "m", {"model.json": b"[]\n", "new.json": b""})
+        with Repository.discover() as repository:
+            kept = repository.unchanged(Path("m"))
+        assert {os.fsdecode(name) for name in kept} == {
+            f"m/{name}" for name in MODEL if name != "model.json"
+        }
 
     def test_a_change_behind_the_same_times_is_seen(self, root: Path) -> None:
         commit()
@@ -431,7 +452,7 @@ FILES = st.dictionaries(st.sampled_from(NAMES), st.sampled_from(CONTENTS), min_s
 
 
 @settings(
-    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(
     first=FILES,

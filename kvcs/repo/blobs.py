@@ -11,6 +11,7 @@ import stat
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -49,6 +50,9 @@ class Changed:
         return self.entry is not None and self.entry.may_be_unchanged(self.status)
 
 
+# Files that are known by device, inode, size and time of modification.
+Kept: TypeAlias = Mapping[bytes, tuple[int, ...]]
+
 # A file's mode, as git has it, and its blob.
 StoredFile: TypeAlias = tuple[int, Blob]
 
@@ -74,6 +78,7 @@ def prepare(
     *,
     ignored: set[bytes],
     checked: Mapping[bytes, str],
+    kept: Kept,
 ) -> Prepared | None:
     """Store the changed files of some directories, where that is faster than git.
 
@@ -84,6 +89,7 @@ def prepare(
         paths: the directories, from there.
         ignored: files that are not for git.
         checked: the SHA-256 that a file should have, for those where that should be looked at.
+        kept: files that were unchanged before a save, which linked or replaced them.
 
     Returns:
         What git need not do any more; None in a repository that is left to git alone.
@@ -98,15 +104,29 @@ def prepare(
     changed = [file for file in found.values() if file.entry or file.path not in ignored]
     if sum(file.status.st_size for file in changed) < _WORTHWHILE:
         return Prepared()
-    kept = stored_as_they_are(git, settings, {file.path: file.place for file in changed})
-    files = [file for file in changed if file.path in kept]
+    plain = stored_as_they_are(git, settings, {file.path: file.place for file in changed})
+    files = [file for file in changed if file.path in plain]
     try:
-        return _store(git, settings, files, checked)
+        return _store(git, settings, files, checked, kept)
     except OSError as error:
         where = error.filename or "the repository"
         raise RepositoryError(
             f"{os.fspath(where)}: {error.strerror or error}; nothing was committed"
         ) from error
+
+
+def unchanged(settings: Settings, top: Path, paths: Sequence[str]) -> Kept:
+    """Return the files below some directories of which the index knows that they are unchanged."""
+    if not _is_usual(settings):
+        return {}
+    entries, written = _index(settings, paths)
+    found = {}
+    for name, entry in entries.items():
+        with suppress(OSError):
+            status = os.lstat(top / os.fsdecode(name))
+            if entry.watched and entry.is_unchanged(status) and entry.is_older(written):
+                found[name] = _file_itself(status)
+    return found
 
 
 def _is_usual(settings: Settings) -> bool:
@@ -165,9 +185,15 @@ def _files(directory: str) -> Iterator[str]:
 
 
 def _store(
-    git: GitProgram, settings: Settings, files: Sequence[Changed], checked: Mapping[bytes, str]
+    git: GitProgram,
+    settings: Settings,
+    files: Sequence[Changed],
+    checked: Mapping[bytes, str],
+    kept: Kept,
 ) -> Prepared:
-    blobs = _unchanged(settings, files)
+    blobs = _linked(files, kept)
+    rest = [file for file in files if file.path not in blobs]
+    blobs.update(_unchanged(settings, rest))
     new = [file for file in files if file.path not in blobs]
     verified: frozenset[bytes] = frozenset()
     if sum(file.status.st_size for file in new) >= _WORTHWHILE:
@@ -181,6 +207,19 @@ def _store(
         if file.path in blobs
     }
     return Prepared(found, verified)
+
+
+def _linked(files: Sequence[Changed], kept: Kept) -> dict[bytes, Blob]:
+    """Return the blobs of files that are the very ones that were unchanged a moment ago."""
+    return {
+        file.path: Blob(file.entry.name, file.status)
+        for file in files
+        if file.entry and file.suspect and kept.get(file.path) == _file_itself(file.status)
+    }
+
+
+def _file_itself(status: os.stat_result) -> tuple[int, ...]:
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _unchanged(settings: Settings, files: Sequence[Changed]) -> dict[bytes, Blob]:
