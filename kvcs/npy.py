@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     # Imported where an array is made: it takes longer than all that a small commit has to do.
     import numpy as np
 
-Array: TypeAlias = "np.ndarray[Any, np.dtype[Any]]"
+    Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+else:
+    Array = Any
 Buffer: TypeAlias = bytes | bytearray | memoryview
 
 MAGIC = b"\x93NUMPY\x01\x00"
