@@ -54,8 +54,10 @@ def commit(
 
     trailers = _trailers(metrics or {})
     with Repository.discover(_nearest(Path(path))) as repository:
+        directory = Path(path).absolute()
+        kept = repository.unchanged(directory)
         save(model, path, optimizer=optimizer)
-        return repository.commit([Path(path).absolute()], message, trailers)
+        return repository.commit([directory], message, trailers, kept=kept)
 
 
 def commit_directories(

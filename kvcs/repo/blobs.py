@@ -13,6 +13,7 @@ import stat
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -52,6 +53,9 @@ class Changed:
         return self.entry is not None and self.entry.may_be_unchanged(self.status)
 
 
+# Files that are known by device, inode, size and time of modification.
+Kept: TypeAlias = Mapping[bytes, tuple[int, ...]]
+
 # A file's mode, as git has it, and its blob.
 StoredFile: TypeAlias = tuple[int, Blob]
 
@@ -77,6 +81,7 @@ def prepare(
     *,
     ignored: set[bytes],
     checked: Mapping[bytes, str],
+    kept: Kept,
 ) -> Prepared | None:
     """Store the changed files of some directories, where that is faster than git.
 
@@ -87,6 +92,7 @@ def prepare(
         paths: the directories, from there.
         ignored: files that are not for git.
         checked: the SHA-256 that a file should have, for those where that should be looked at.
+        kept: files that were unchanged before a save, which linked or replaced them.
 
     Returns:
         What git need not do any more; None in a repository that is left to git alone.
@@ -97,23 +103,36 @@ def prepare(
     """
     if not _is_usual(settings):
         return None
-    changed = [
-        file for file in _changed(settings, top, paths) if file.entry or file.path not in ignored
-    ]
+    found = {file.path: file for file in _changed(settings, top, paths)}
+    changed = [file for file in found.values() if file.entry or file.path not in ignored]
     if sum(file.status.st_size for file in changed) < _WORTHWHILE:
         return Prepared()
-    kept = stored_as_they_are(git, settings, {file.path: file.place for file in changed})
-    files = [file for file in changed if file.path in kept]
-    others = [file for file in changed if file.path not in kept]
+    plain = stored_as_they_are(git, settings, {file.path: file.place for file in changed})
+    files = [file for file in changed if file.path in plain]
+    others = [file for file in changed if file.path not in plain]
     try:
-        pointers = _store_in_lfs(git, settings, others, checked)
-        stored = _store(git, settings, files, checked)
+        pointers = _store_in_lfs(git, settings, others, checked, kept)
+        stored = _store(git, settings, files, checked, kept)
         return Prepared({**stored.files, **pointers.files}, stored.verified | pointers.verified)
     except OSError as error:
         where = error.filename or "the repository"
         raise RepositoryError(
             f"{os.fspath(where)}: {error.strerror or error}; nothing was committed"
         ) from error
+
+
+def unchanged(settings: Settings, top: Path, paths: Sequence[str]) -> Kept:
+    """Return the files below some directories of which the index knows that they are unchanged."""
+    if not _is_usual(settings):
+        return {}
+    entries, written = _index(settings, paths)
+    found = {}
+    for name, entry in entries.items():
+        with suppress(OSError):
+            status = os.lstat(top / os.fsdecode(name))
+            if entry.watched and entry.is_unchanged(status) and entry.is_older(written):
+                found[name] = _file_itself(status)
+    return found
 
 
 def _is_usual(settings: Settings) -> bool:
@@ -129,17 +148,19 @@ def _is_usual(settings: Settings) -> bool:
 def _changed(settings: Settings, top: Path, paths: Sequence[str]) -> Iterator[Changed]:
     """Yield the regular files of which the index does not know that they are unchanged."""
     entries, written = _index(settings, paths)
+    composed = settings.is_on("core.precomposeunicode")  # the index has other names than the disk
+    start = len(os.path.join(top, ""))  # noqa: PTH118
     for path in paths:
-        for place in _files(top / path):
-            name = os.fsencode(place.relative_to(top).as_posix())
+        for place in _files(os.fspath(top / path)):
+            name = os.fsencode(place[start:])
             entry = entries.get(name)
-            status = place.lstat()
             if entry and not (entry.watched and stat.S_ISREG(entry.mode)):
                 continue
-            if settings.is_on("core.precomposeunicode") and not name.isascii():
+            if composed and not name.isascii():
                 continue
+            status = os.lstat(place)
             if not (entry and entry.is_unchanged(status) and entry.is_older(written)):
-                yield Changed(name, place, status, entry)
+                yield Changed(name, Path(place), status, entry)
 
 
 def _index(settings: Settings, paths: Sequence[str]) -> tuple[Mapping[bytes, Entry], int]:
@@ -153,7 +174,7 @@ def _index(settings: Settings, paths: Sequence[str]) -> tuple[Mapping[bytes, Ent
     return read_entries(data, settings.name_size, below) or {}, written
 
 
-def _files(directory: Path) -> Iterator[Path]:
+def _files(directory: str) -> Iterator[str]:
     """Yield the regular files below a directory, but for those of another repository."""
     try:
         with os.scandir(directory) as listing:
@@ -164,15 +185,21 @@ def _files(directory: Path) -> Iterator[Path]:
         if entry.name.lower() == ".git":
             continue
         if entry.is_file(follow_symlinks=False):
-            yield Path(entry.path)
+            yield entry.path
         elif entry.is_dir(follow_symlinks=False) and not Path(entry.path, ".git").exists():
-            yield from _files(Path(entry.path))
+            yield from _files(entry.path)
 
 
 def _store(
-    git: GitProgram, settings: Settings, files: Sequence[Changed], checked: Mapping[bytes, str]
+    git: GitProgram,
+    settings: Settings,
+    files: Sequence[Changed],
+    checked: Mapping[bytes, str],
+    kept: Kept,
 ) -> Prepared:
-    blobs = _unchanged(settings, files)
+    blobs = _linked(files, kept)
+    rest = [file for file in files if file.path not in blobs]
+    blobs.update(_unchanged(settings, rest))
     new = [file for file in files if file.path not in blobs]
     verified: frozenset[bytes] = frozenset()
     if sum(file.status.st_size for file in new) >= _WORTHWHILE:
@@ -183,13 +210,19 @@ def _store(
 
 
 def _store_in_lfs(
-    git: GitProgram, settings: Settings, files: Sequence[Changed], checked: Mapping[bytes, str]
+    git: GitProgram,
+    settings: Settings,
+    files: Sequence[Changed],
+    checked: Mapping[bytes, str],
+    kept: Kept,
 ) -> Prepared:
     places = {file.path: file.place for file in files}
-    kept = kept_by_lfs(git, settings, places)
-    blobs = store_in_lfs(git, settings, {path: places[path] for path in kept}, checked)
-    verified = frozenset(blobs.keys() & checked.keys())
-    return Prepared(_with_modes(settings, files, blobs), verified)
+    ours = kept_by_lfs(git, settings, places)
+    blobs = _linked([file for file in files if file.path in ours], kept)
+    new = {path: places[path] for path in ours - blobs.keys()}
+    stored = store_in_lfs(git, settings, new, checked)
+    verified = frozenset(stored.keys() & checked.keys())
+    return Prepared(_with_modes(settings, files, {**blobs, **stored}), verified)
 
 
 def _with_modes(
@@ -201,6 +234,19 @@ def _with_modes(
         for file in files
         if file.path in blobs
     }
+
+
+def _linked(files: Sequence[Changed], kept: Kept) -> dict[bytes, Blob]:
+    """Return the blobs of files that are the very ones that were unchanged a moment ago."""
+    return {
+        file.path: Blob(file.entry.name, file.status)
+        for file in files
+        if file.entry and file.suspect and kept.get(file.path) == _file_itself(file.status)
+    }
+
+
+def _file_itself(status: os.stat_result) -> tuple[int, ...]:
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _unchanged(settings: Settings, files: Sequence[Changed]) -> dict[bytes, Blob]:

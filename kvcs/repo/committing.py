@@ -11,7 +11,7 @@ from pathlib import Path
 from kvcs import checksum
 from kvcs.errors import DamageError, RepositoryError
 from kvcs.pointer import parse
-from kvcs.repo.blobs import prepare
+from kvcs.repo.blobs import Kept, prepare
 from kvcs.repo.message import compose
 from kvcs.repo.place import Place
 from kvcs.repo.program import READING, WRITING, Completed, GitProgram, decode
@@ -60,6 +60,7 @@ def commit_directories(
     message: str,
     trailers: Sequence[tuple[str, str]],
     recorded: Mapping[Path, Mapping[str, Recorded]],
+    kept: Kept,
 ) -> bool:
     """Commit the directories as they are in the working tree; False when nothing changed.
 
@@ -83,7 +84,7 @@ def commit_directories(
         refuse_unsuitable(place.top, path)
     refuse_unmerged(git, paths)
     ignored = refuse_ignored(git, place.top, paths)
-    return _Commit(git, place.top, paths, checked).run(text, ignored)
+    return _Commit(git, place.top, paths, checked).run(text, ignored, kept)
 
 
 class _Commit:
@@ -98,7 +99,7 @@ class _Commit:
         self._checked = checked
         self._settings = read_settings(git)
 
-    def run(self, text: bytes, ignored: set[bytes]) -> bool:
+    def run(self, text: bytes, ignored: set[bytes], kept: Kept) -> bool:
         """Make the commit; False when nothing changed."""
         before = self._identities()
         prepared = prepare(
@@ -108,6 +109,7 @@ class _Commit:
             self._paths,
             ignored=ignored,
             checked={os.fsencode(path): file.sha256 for path, file in self._checked.items()},
+            kept=kept,
         )
         # Only now, since that took the time: a lock is in the way of others.
         with PrivateIndex(self._settings.index) as index:

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import MappingProxyType, TracebackType
 
 from kvcs.errors import RepositoryError
+from kvcs.repo.blobs import Kept, unchanged
 from kvcs.repo.committing import Recorded, commit_directories
 from kvcs.repo.history import Version, read_history
 from kvcs.repo.lfs import LfsStore
@@ -16,6 +17,7 @@ from kvcs.repo.place import Place, find_place
 from kvcs.repo.program import WRITING, GitProgram, decode
 from kvcs.repo.promised import Promised
 from kvcs.repo.revision import RevisionTree, Sources, read_revision, resolve_commit
+from kvcs.repo.settings import read_settings
 
 
 class Repository:
@@ -107,6 +109,7 @@ class Repository:
         trailers: Sequence[tuple[str, str]] = (),
         *,
         recorded: Mapping[Path, Mapping[str, Recorded]] = MappingProxyType({}),
+        kept: Kept = MappingProxyType({}),
     ) -> str | None:
         """Commit the directories as they are in the working tree, and nothing else.
 
@@ -120,6 +123,7 @@ class Repository:
             trailers: key and value of each trailer.
             recorded: by directory, the checksums that files in it should have. They are looked
                 at where a file changed since the last commit, or what records its checksum.
+            kept: what `unchanged` returned before the directories were saved.
 
         Returns:
             The full hash of the new commit, or None when nothing changed.
@@ -128,10 +132,19 @@ class Repository:
             RepositoryError: if git must not or will not commit; then nothing has changed.
             DamageError: a file has another checksum than it should have; likewise.
         """
-        work = (directories, message, trailers, recorded)
+        work = (directories, message, trailers, recorded, kept)
         if commit_directories(self._git, self._place, *work):
             return self.resolve("HEAD")
         return None
+
+    def unchanged(self, directory: Path) -> Kept:
+        """Return the files of a directory that git knows to be unchanged, without reading them.
+
+        For a save that is about to follow: where it links a file, git would read it again.
+        """
+        if self.top is None:
+            return {}
+        return unchanged(read_settings(self._git), self.top, [self._place.relative(directory)])
 
     def directories_with(self, name: str) -> list[Path]:
         """Return the directories that hold, or held in the index, a file of that name.

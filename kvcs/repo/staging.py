@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 import sys
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -230,7 +231,7 @@ def stage(
     options = _FOR_WEIGHTS if prepared is None else ()
     if prepared and prepared.files:
         _enter(git, settings, index, prepared.files)
-    addable = [path for path in paths if _addable(git, top, path)]
+    addable = _addable(git, top, paths)
     if addable:
         specs = map(pathspec, addable)
         git.check(*options, "add", "--all", "--", *specs, environment=index.environment)
@@ -255,14 +256,26 @@ def _enter(
     index.path.write_bytes(remember(data, settings.algorithm, statuses))
 
 
-def _addable(git: GitProgram, top: Path, path: str) -> bool:
-    """Tell whether `git add` finds anything; not so where a removal is staged already."""
-    listing = ("ls-files", "-z", "--cached", "--others", "--exclude-standard")
-    if git.check(*listing, "--", pathspec(path)).output:
-        return True
+def _addable(git: GitProgram, top: Path, paths: Sequence[str]) -> list[str]:
+    """Return where `git add` finds anything; it does not where a removal is staged already."""
+    listing = ("ls-files", "-z", "--full-name", "--cached", "--others", "--exclude-standard")
+    found = sorted(git.check(*listing, "--", *map(pathspec, paths)).records)
+    addable = []
+    for path in paths:
+        below = os.fsencode(path) + b"/" if path else b""
+        at = bisect_left(found, below)
+        if at < len(found) and found[at].startswith(below):
+            addable.append(path)
+        else:
+            _refuse_nothing(git, top, path)
+    return addable
+
+
+def _refuse_nothing(git: GitProgram, top: Path, path: str) -> None:
+    """Refuse a directory that neither is there nor was."""
     where = ("--end-of-options", "HEAD", path)
     if git.run("--literal-pathspecs", "ls-tree", "-z", "--full-tree", *where).output:
-        return False
+        return
     if (top / path).exists():
         raise RepositoryError(f"'{path or '.'}' holds no files; there is nothing to commit.")
     raise RepositoryError(f"'{path}' does not exist, and git does not track it.")
