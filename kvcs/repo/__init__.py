@@ -7,20 +7,21 @@ from git's objects; a commit takes model directories and nothing else with it:
         weights = repository.revision("v1.0:models/mnist")["weights/dense.npy"]
         repository.commit([Path("models/mnist")], "Train for five more epochs")
 
-| module          | its job                                                     |
-|-----------------|-------------------------------------------------------------|
-| `repository.py` | `Repository`: the public methods, and what must be closed   |
-| `place.py`      | where a repository is, and what its paths are called        |
-| `revision.py`   | `REV:DIR` and `:DIR`, turned into a readable mapping        |
-| `objects.py`    | contents of git objects, from one `git cat-file`            |
-| `lfs.py`        | objects of Git LFS: the store that is shared with git-lfs   |
-| `lfs_fetching.py` | git-lfs, asked for many objects at once                   |
-| `promised.py`   | blobs that a partial clone left at its remote               |
-| `committing.py` | a commit of some directories, or a refusal in one sentence  |
-| `staging.py`    | what such a commit contains, prepared in a private index    |
-| `message.py`    | commit messages and their trailers                          |
-| `history.py`    | the commits that touched a model                            |
-| `program.py`    | the git program itself, run through GitPython               |
+| module            | its job                                                    |
+|-------------------|------------------------------------------------------------|
+| `repository.py`   | `Repository`: the public methods, and what must be closed  |
+| `place.py`        | where a repository is, and what its paths are called       |
+| `revision.py`     | `REV:DIR` and `:DIR`, turned into a readable mapping       |
+| `objects.py`      | contents of git objects, from one `git cat-file`           |
+| `lfs.py`          | objects of Git LFS: the store that is shared with git-lfs  |
+| `lfs_fetching.py` | git-lfs, asked for many objects at once                    |
+| `lfs_adding.py`   | files on their way into that store, and their pointers     |
+| `promised.py`     | blobs that a partial clone left at its remote              |
+| `committing.py`   | a commit of some directories, or a refusal in one sentence |
+| `staging.py`      | what such a commit contains, prepared in a private index   |
+| `message.py`      | commit messages and their trailers                         |
+| `history.py`      | the commits that touched a model                           |
+| `program.py`      | the git program itself, run through GitPython              |
 
 Everything goes through the git program, which GitPython finds, starts and ends. Its object
 layer is left alone: that one knows 20-byte hashes only, while a repository may use SHA-256.

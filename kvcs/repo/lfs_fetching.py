@@ -47,12 +47,7 @@ def fetch(
     session = _Session(git)
     try:
         session.begin()
-        for pointer in pointers:
-            if session.ask(pointer, delay=True) or holds(pointer):
-                continue
-            # One of another size was in the way, such as half of it; now it is gone.
-            session.ask(pointer, delay=True)
-        _await(session, pointers, progress)
+        _await(session, _delayed(session, pointers, holds), progress)
         lost = next((pointer for pointer in pointers if not holds(pointer)), None)
         if lost is not None:
             # Why an object did not arrive is said only to one who waits for it.
@@ -65,6 +60,20 @@ def fetch(
     finally:
         complaints = session.end()
     return _reason(complaints)
+
+
+def _delayed(
+    session: _Session, pointers: Sequence[Pointer], holds: Callable[[Pointer], bool]
+) -> list[Pointer]:
+    """Ask for all objects; return those that will come later."""
+    found = []
+    for pointer in pointers:
+        later = session.ask(pointer, delay=True)
+        if not later and not holds(pointer):
+            # One of another size was in the way, such as half of it; now it is gone.
+            later = session.ask(pointer, delay=True)
+        found += [pointer] * later
+    return found
 
 
 def _await(session: _Session, pointers: Sequence[Pointer], progress: Progress) -> None:
