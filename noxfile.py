@@ -136,3 +136,10 @@ def benchmarks(session: nox.Session) -> None:
     """The time kvcs takes, by the time that Keras takes for its own files."""
     session.install("-e", ".[tensorflow]")
     session.run("python", "-W", "ignore", "benchmarks/against_keras.py", *session.posargs)
+
+
+@nox.session
+def comparing(session: nox.Session) -> None:
+    """The time and memory that comparing two versions of a large network takes."""
+    session.install("-e", ".[tensorflow]")
+    session.run("python", "-W", "ignore", "benchmarks/comparing.py", *session.posargs)

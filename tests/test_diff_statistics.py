@@ -6,7 +6,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from kvcs.comparison.statistics import CHUNK, added_rank, sketch, statistics
+from kvcs.comparison.statistics import CHUNK, added_rank, is_merged, sketch, statistics
 from kvcs.npy import Array
 
 random = np.random.default_rng(0)
@@ -89,3 +89,25 @@ def test_a_sketch_is_of_length_one() -> None:
     assert np.linalg.norm(sketch(OLD)) == pytest.approx(1)
     assert not sketch(np.zeros(9)).any()
     assert not sketch(np.array([1.0, np.nan])).any()
+
+
+class TestMerged:
+    def test_the_product_of_two_factors(self) -> None:
+        first, second = random.normal(size=(32, 4)), random.normal(size=(4, 48))
+        new = OLD + 0.5 * (first @ second)
+        assert is_merged(OLD, new, first, second, 0.5)
+        assert not is_merged(OLD, new, first, second, 1.0)
+        assert not is_merged(OLD.T, new, first, second, 0.5)
+
+    def test_factors_of_more_axes(self) -> None:
+        old, first = random.normal(size=(6, 2, 5)), random.normal(size=(6, 3))
+        second = random.normal(size=(3, 2, 5))
+        assert is_merged(old, old + np.tensordot(first, second, 1), first, second, 1.0)
+
+
+def test_the_rank_of_a_matrix_in_many_blocks() -> None:
+    old = random.normal(size=(1500, 700)).astype("float32")
+    factors = random.normal(size=(1500, 5)), random.normal(size=(5, 700))
+    assert added_rank(old, (old + factors[0] @ factors[1]).astype("float32")) == 5
+    many = random.normal(size=(1500, 100)), random.normal(size=(100, 700))
+    assert added_rank(old, (old + many[0] @ many[1]).astype("float32")) is None

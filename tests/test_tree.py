@@ -819,3 +819,10 @@ def test_an_error_grows_its_address_while_it_travels_up() -> None:
     assert str(error) == "layer.json: tensors['bias'].shape[1]: expected an int, got a bool"
     assert isinstance(error, KvcsError)
     assert copy.copy(error).address == "layer.json: tensors['bias'].shape[1]"
+
+
+def test_layers_that_were_read_before_are_shared() -> None:
+    seen: reader.Seen = {}
+    one, other = (reader.read(make.checked_in(), "it", seen) for _ in range(2))
+    assert one == other
+    assert one.model.layers[0].layer is other.model.layers[0].layer

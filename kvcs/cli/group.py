@@ -8,6 +8,7 @@ from kvcs import __version__
 from kvcs.cli.committing import commit
 from kvcs.cli.comparing import diff
 from kvcs.cli.demo import demo
+from kvcs.cli.driving import driver
 from kvcs.cli.models import checkout, digest, export, show, verify
 
 
@@ -29,5 +30,5 @@ def main(context: click.Context) -> None:
         context.exit(2)
 
 
-for command in (checkout, commit, demo, diff, digest, export, show, verify):
+for command in (checkout, commit, demo, diff, digest, driver, export, show, verify):
     main.add_command(command)

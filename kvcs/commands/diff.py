@@ -9,6 +9,7 @@ from typing import Any
 from kvcs import comparison
 from kvcs.commands.fetching import fetch_changed
 from kvcs.commands.operand import Model, Stored, described
+from kvcs.tree.reader import Seen
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,8 @@ def diff(
 def _compared(
     old: Stored, new: Stored, hints: Mapping[str, str] | None, stats: bool
 ) -> comparison.Diff:
-    models = old.model(), new.model()
+    seen: Seen = {}
+    models = old.model(seen), new.model(seen)
     if not stats:
         return comparison.diff(*models, hints=hints)
     fetch_changed(old.files, new.files, models)

@@ -41,10 +41,10 @@ class Stored:
     files: Mapping[str, bytes]
     live: Mapping[str, Callable[[], npy.Array | bytes]] | None = None
 
-    def model(self) -> StoredModel:
-        """Read the model as data."""
+    def model(self, seen: reader.Seen | None = None) -> StoredModel:
+        """Read the model as data; layers in `seen` are shared with it, and not read again."""
         fetch_description(self.files)
-        return reader.read(self.files, self.name)
+        return reader.read(self.files, self.name, seen)
 
     def contents(self, model: StoredModel) -> Mapping[str, Callable[[], npy.Array | bytes]]:
         """Return its tensors and assets, checked as they are read."""

@@ -12,6 +12,9 @@ from kvcs.spec import Call, TensorRef, Value, VariableRef
 
 Json: TypeAlias = Any
 
+# Made once: `json.dumps` makes one for each call, which takes longer than most values.
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), check_circular=False)
+
 
 def encoded(config: Mapping[str, Value]) -> dict[str, Json]:
     """Return a config as JSON; tuples are lists, for a `.keras` file no longer knows which."""
@@ -21,18 +24,19 @@ def encoded(config: Mapping[str, Value]) -> dict[str, Json]:
 
 def as_lists(value: Json) -> Json:
     """Return encoded JSON with tuples as lists."""
-    if isinstance(value, list):
+    kind = type(value)
+    if kind is list:
         return [as_lists(item) for item in value]
-    if not isinstance(value, dict):
+    if kind is not dict:
         return value
-    if value.keys() == {"$tuple"}:
+    if len(value) == 1 and "$tuple" in value:
         return as_lists(value["$tuple"])
     return {key: as_lists(item) for key, item in value.items()}
 
 
 def text(value: Json) -> str:
     """Return JSON as text that is equal where the values are: 1, 1.0 and true are three."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return _ENCODER.encode(value)
 
 
 def signature(*values: Json) -> str:

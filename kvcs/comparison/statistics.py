@@ -15,6 +15,7 @@ from kvcs.npy import Array
 # Elements that are converted to double precision at a time: they fit a cache, and are too few for
 # the threads of a BLAS, which wait for each other on a busy machine.
 CHUNK = 1 << 13
+RANK_BLOCK = 1 << 18  # elements of a matrix whose rank is looked for, likewise
 SAME_SCALE = 1e-5  # relative error to which a tensor is a multiple of another one
 REWRITTEN = 0.2  # cosine below which nothing of the old values is left
 
@@ -58,11 +59,15 @@ class _Sums:
 
     old: float = 0.0
     new: float = 0.0
-    product: float = 0.0
     change: float = 0.0
     largest: float = 0.0
     different: int = 0
     zeroed: int = 0
+
+    @property
+    def product(self) -> float:
+        """Of old and new values, by the law of cosines."""
+        return (self.old + self.new - self.change) / 2
 
 
 def statistics(old: Array, new: Array) -> Statistics:
@@ -85,15 +90,15 @@ def _sums(old: Array, new: Array) -> _Sums:
     sums = _Sums()
     with np.errstate(all="ignore"):
         for mine, yours in _chunks(old, new):
-            change = np.subtract(yours, mine)
+            change = yours - mine
             squares = float(np.dot(change, change))
             sums.old += float(np.dot(mine, mine))
             sums.new += float(np.dot(yours, yours))
-            sums.product += float(np.dot(mine, yours))
             sums.change += squares
             sums.largest = max(sums.largest, float(change.max()), -float(change.min()))
             sums.different += int(np.count_nonzero(mine != yours))
-            sums.zeroed += int(np.count_nonzero((yours == 0) & (mine != 0)))
+            if not yours.all():
+                sums.zeroed += int(np.count_nonzero((yours == 0) & (mine != 0)))
             if math.isnan(squares):
                 sums.different -= int(np.count_nonzero(np.isnan(mine) & np.isnan(yours)))
                 sums.largest = math.nan
@@ -134,9 +139,14 @@ def _is_float(array: Array) -> bool:
 
 def _same_when_cast(old: Array, new: Array) -> bool:
     """Tell whether the new values are the old ones in the new precision, or the other way."""
+    mine, yours = old.reshape(-1), new.reshape(-1)
+    there = back = True
     with np.errstate(all="ignore"):
-        there = old.astype(new.dtype).tobytes() == new.tobytes()
-        return there or new.astype(old.dtype).tobytes() == old.tobytes()
+        for start in range(0, mine.size, CHUNK):
+            one, other = mine[start : start + CHUNK], yours[start : start + CHUNK]
+            there = there and one.astype(other.dtype).tobytes() == other.tobytes()
+            back = back and other.astype(one.dtype).tobytes() == one.tobytes()
+    return there or back
 
 
 def _is_scaled(sums: _Sums) -> bool:
@@ -158,22 +168,65 @@ def sketch(array: Array, size: int = 1024) -> Array:
     return found
 
 
+def is_merged(old: Array, new: Array, first: Array, second: Array, scale: float) -> bool:
+    """Tell whether the product of two factors, scaled, was added to a tensor."""
+    shape = (*first.shape[:-1], *second.shape[1:])
+    if not old.shape == new.shape == shape:
+        return False
+    left, right = first.astype(np.float64) * scale, second.astype(np.float64)
+    step = max(1, RANK_BLOCK // max(1, math.prod(shape[1:])))
+    with np.errstate(all="ignore"):
+        for start in range(0, shape[0], step):
+            part = slice(start, start + step)
+            made = old[part].astype(np.float64) + np.tensordot(left[part], right, axes=1)
+            if not np.allclose(made, new[part].astype(np.float64), rtol=1e-4, atol=1e-6):
+                return False
+    return True
+
+
 def added_rank(old: Array, new: Array, most: int = 64) -> int | None:
     """Return the rank of what was added to a matrix; None if it is not clearly low."""
     if old.ndim != 2 or old.shape != new.shape or min(old.shape) < 8 or max(old.shape) > 4096:
         return None
-    change = new.astype(np.float64) - old.astype(np.float64)
     most = min(most, min(old.shape) // 4)
+    largest = max(float(old.max()), -float(old.min()))
+    # Rounding leaves noise of the precision of the weights in all other directions.
+    noise = 4 * float(np.finfo(np.float32).eps) * largest * math.sqrt(old.size)
     # A part of a matrix has no higher rank than the whole, and is looked at much faster.
-    rows, columns = (max(1, axis // (4 * most)) for axis in change.shape)
-    if not np.isfinite(change).all() or _rank(change[::rows, ::columns], old) > most:
+    rows, columns = (max(1, axis // (2 * most)) for axis in old.shape)
+    part = _change(old[::rows, ::columns], new[::rows, ::columns])
+    if not np.isfinite(part).all() or _rank(part, noise) > most:
         return None
-    rank = _rank(change, old)
+    core = _core(old, new, most + 8)
+    rank = _rank(core, noise) if np.isfinite(core).all() else 0
     return rank if 0 < rank <= most else None
 
 
-def _rank(change: Array, old: Array) -> int:
-    found = np.linalg.svd(change, compute_uv=False)
-    # Rounding leaves noise of the precision of the weights in all other directions.
-    noise = 4 * float(np.finfo(np.float32).eps) * float(np.abs(old).max()) * math.sqrt(old.size)
+def _change(old: Array, new: Array) -> Array:
+    found: Array = new.astype(np.float64) - old.astype(np.float64)
+    return found
+
+
+def _core(old: Array, new: Array, size: int) -> Array:
+    """Return a matrix of `size` rows with the largest singular values of what was added.
+
+    Halko, Martinsson and Tropp (2011), algorithm 4.1. It takes the matrix twice, a few rows at a
+    time, where its whole decomposition would take minutes, and three copies in double precision.
+    """
+    step = max(1, RANK_BLOCK // old.shape[1])
+    parts = [slice(start, start + step) for start in range(0, old.shape[0], step)]
+    drawn = np.random.default_rng(0).standard_normal((old.shape[1], size))
+    with np.errstate(all="ignore"):
+        image = np.concatenate([_change(old[part], new[part]) @ drawn for part in parts])
+        if not np.isfinite(image).all():
+            return image
+        basis = np.linalg.qr(image)[0]
+        found = np.zeros((basis.shape[1], old.shape[1]))
+        for part in parts:
+            found += basis[part].T @ _change(old[part], new[part])
+    return found
+
+
+def _rank(matrix: Array, noise: float) -> int:
+    found = np.linalg.svd(matrix, compute_uv=False)
     return int(np.count_nonzero(found > max(noise, 1e-4 * float(found[0]))))

@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 
 from kvcs.comparison.encoded import Json
 from kvcs.comparison.evidence import Likeness
 from kvcs.comparison.graph import Container, Graph, Node
-from kvcs.comparison.statistics import Statistics, added_rank, sketch, statistics
+from kvcs.comparison.statistics import Statistics, added_rank, is_merged, sketch, statistics
 from kvcs.comparison.values import Change, Diff
 from kvcs.npy import Array
 from kvcs.spec import TensorSpec
 
 # The tensors of a model by path from its root, as `kvcs.tree.reader.Contents` has them.
 Contents: TypeAlias = Mapping[str, Callable[[], "Array | bytes"]]
+
+LARGE = 1 << 18  # elements; below it a thread costs more than it saves
+
+
+@runtime_checkable
+class Foreseeing(Protocol):
+    """Contents that come faster when they know what is read next."""
+
+    def expect(self, paths: Sequence[str]) -> None:
+        """Say what will be read next, in order."""
 
 
 def likeness(old: Contents, new: Contents) -> Likeness:
@@ -41,9 +52,27 @@ def likeness(old: Contents, new: Contents) -> Likeness:
 
 
 def _array(contents: Contents, part: Node | Container, tensor: TensorSpec) -> Array:
-    found = contents[f"{part.place}/{tensor.file}" if part.place else tensor.file]()
+    found = contents[_path(part, tensor)]()
     assert isinstance(found, np.ndarray), "assets have no tensor's name"
     return found
+
+
+def _path(part: Node | Container, tensor: TensorSpec) -> str:
+    return f"{part.place}/{tensor.file}" if part.place else tensor.file
+
+
+def _is_weighed(change: Change) -> bool:
+    return change.kind in ("weights", "shape") and change.new_path is not None
+
+
+def _changed(
+    old: Node | Container, new: Node | Container
+) -> Iterator[tuple[str, TensorSpec, TensorSpec]]:
+    """Yield the tensors that two layers both have, in one shape, with other values."""
+    for name, tensor in sorted(old.spec.tensors.items()):
+        other = new.spec.tensors.get(name)
+        if other and other.shape == tensor.shape and other.sha256 != tensor.sha256:
+            yield name, tensor, other
 
 
 @dataclass(frozen=True)
@@ -58,13 +87,24 @@ class Weighing:
 
     def with_statistics(self, diff: Diff) -> Diff:
         """Return a diff with the statistics of all weights that changed."""
+        self._announce(diff)
         changes = tuple(
-            replace(change, details=self._details(change))
-            if change.kind in ("weights", "shape") and change.new_path is not None
-            else change
+            replace(change, details=self._details(change)) if _is_weighed(change) else change
             for change in diff.changes
         )
         return replace(diff, changes=changes)
+
+    def _announce(self, diff: Diff) -> None:
+        """Tell where weights are read from which ones come, in order."""
+        old, new = [], []
+        for change in filter(_is_weighed, diff.changes):
+            sides = _part(self.old, change.old_path), _part(self.new, change.new_path)
+            for _, mine, yours in _changed(*sides):
+                old.append(_path(sides[0], mine))
+                new.append(_path(sides[1], yours))
+        for contents, paths in ((self.old_contents, old), (self.new_contents, new)):
+            if isinstance(contents, Foreseeing):
+                contents.expect(paths)
 
     def _details(self, change: Change) -> Json:
         sides = _part(self.old, change.old_path), _part(self.new, change.new_path)
@@ -84,16 +124,18 @@ class Weighing:
     def _compared(
         self, old: Node | Container, new: Node | Container
     ) -> Iterator[tuple[str, Statistics, int | None]]:
-        for name, tensor in sorted(old.spec.tensors.items()):
-            other = new.spec.tensors.get(name)
-            if other is None or other.shape != tensor.shape or other.sha256 == tensor.sha256:
-                continue
-            mine = _array(self.old_contents, old, tensor)
-            yours = _array(self.new_contents, new, other)
-            self.report(mine.nbytes + yours.nbytes)
-            found = statistics(mine, yours)
-            low = found.share > 0.5 and not found.labels
-            yield name, found, added_rank(mine, yours) if low else None
+        for name, mine, yours in _changed(old, new):
+            yield name, *self._of_pair(old, mine, new, yours)
+
+    def _of_pair(
+        self, old: Node | Container, tensor: TensorSpec, new: Node | Container, other: TensorSpec
+    ) -> tuple[Statistics, int | None]:
+        # In a function of its own, which lets go of the two before the next ones are read.
+        mine, yours = _arrays((self.old_contents, old, tensor), (self.new_contents, new, other))
+        self.report(mine.nbytes + yours.nbytes)
+        found = statistics(mine, yours)
+        low = found.share > 0.5 and not found.labels
+        return found, added_rank(mine, yours) if low else None
 
     def _merged(self, old: Node | Container, new: Node | Container) -> int | None:
         """Return the rank of LoRA factors that went into the kernel they stood beside."""
@@ -101,13 +143,25 @@ class Weighing:
         if factors is None or _factors(new) is not None or "kernel" not in new.spec.tensors:
             return None
         first, second = (_array(self.old_contents, old, tensor) for tensor in factors)
-        before = _array(self.old_contents, old, old.spec.tensors["kernel"]).astype(np.float64)
-        after = _array(self.new_contents, new, new.spec.tensors["kernel"]).astype(np.float64)
+        before, after = _arrays(
+            (self.old_contents, old, old.spec.tensors["kernel"]),
+            (self.new_contents, new, new.spec.tensors["kernel"]),
+        )
         rank = first.shape[-1]
         alpha: Any = old.config.get("lora_alpha", rank)
-        product = first.astype(np.float64) @ second.astype(np.float64) * (alpha / rank)
-        same = product.shape == before.shape == after.shape
-        return rank if same and np.allclose(before + product, after, rtol=1e-4, atol=1e-6) else None
+        return rank if is_merged(before, after, first, second, alpha / rank) else None
+
+
+def _arrays(
+    old: tuple[Contents, Node | Container, TensorSpec],
+    new: tuple[Contents, Node | Container, TensorSpec],
+) -> tuple[Array, Array]:
+    """Read two tensors; large ones at the same time, for most of it is done outside of Python."""
+    if max(old[2].size, new[2].size) < LARGE:
+        return _array(*old), _array(*new)
+    with ThreadPoolExecutor(1) as thread:
+        other = thread.submit(_array, *new)
+        return _array(*old), other.result()
 
 
 def _part(graph: Graph, path: str | None) -> Node | Container:

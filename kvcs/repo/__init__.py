@@ -21,6 +21,8 @@ from git's objects; a commit takes model directories and nothing else with it:
 | `staging.py`      | what such a commit contains, prepared in a private index   |
 | `message.py`      | commit messages and their trailers                         |
 | `history.py`      | the commits that touched a model                           |
+| `holding.py`      | which trees hold a given version of a file                 |
+| `textual.py`      | the text diff of two files, in the user's colours          |
 | `program.py`      | the git program itself, run through GitPython              |
 
 Everything goes through the git program, which GitPython finds, starts and ends. Its object

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 
@@ -11,6 +11,7 @@ from kvcs.errors import RepositoryError
 from kvcs.repo.blobs import Kept, unchanged
 from kvcs.repo.committing import Recorded, commit_directories
 from kvcs.repo.history import Version, read_history
+from kvcs.repo.holding import holders
 from kvcs.repo.lfs import LfsStore
 from kvcs.repo.objects import ObjectReader
 from kvcs.repo.place import Place, find_place
@@ -81,6 +82,21 @@ class Repository:
             DamageError: if the directory holds symbolic links or submodules.
         """
         return read_revision(self._sources, self._place, spec)
+
+    def holding(self, path: str, object_id: str) -> Iterator[RevisionTree]:
+        """Yield directories that hold an object, by its full hash, at a path from the root.
+
+        First the index, then HEAD, then the newest commit of any branch, tag, stash or reflog.
+        """
+        return holders(self._sources, self._place, path, object_id)
+
+    def blob_id(self, file: Path) -> str:
+        """Return the hash that git gives to the contents of a file.
+
+        Raises:
+            RepositoryError: if there is no such file.
+        """
+        return self._git.check("hash-object", "--no-filters", "--", str(file)).text
 
     def resolve(self, rev: str) -> str:
         """Return the full hash of the commit that a revision names.

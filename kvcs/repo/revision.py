@@ -17,6 +17,9 @@ from kvcs.repo.program import Completed, GitProgram
 from kvcs.repo.promised import Promised
 from kvcs.tree.partial import Partial, Progress, behind, silent, unheld
 
+# The file of which a model has hundreds.
+_SMALL = "layer.json"
+
 _UNREADABLE = {"120000": "a symbolic link", "160000": "a submodule"}
 
 
@@ -63,10 +66,32 @@ class RevisionTree(Partial):
         self._objects = dict(sorted(objects.items()))
         self._sources = sources
         self._lost: RepositoryError | None = None
+        self._small: dict[str, bytes] = {}
+
+    def object_id(self, path: str) -> str | None:
+        """Return the full hash of one file; None where there is no such file."""
+        return self._objects.get(path)
 
     def __getitem__(self, path: str) -> bytes:
         """Read the contents of one file."""
+        if path.endswith(_SMALL):
+            return self._description(self._objects[path])
         return behind(self._stored(path), lambda: self._sources.lfs)
+
+    def _description(self, object_id: str) -> bytes:
+        """Read all such files at once: who reads one reads all, and each takes a while alone."""
+        if object_id not in self._small:
+            paths = [path for path in self._objects if path.endswith(_SMALL)]
+            self.fetch(paths, pointed=False)
+            ids = sorted({self._objects[path] for path in paths})
+            self._small = dict(zip(ids, self._sources.reader.read_all(ids), strict=True))
+        return self._small[object_id]
+
+    def expect(self, paths: Iterable[str]) -> None:
+        """Say which files will be read next, in order, so that they come faster."""
+        expected = [self._objects[path] for path in paths if path in self._objects]
+        if self._missing.isdisjoint(expected):
+            self._sources.reader.expect(expected)
 
     def absent(self, paths: Iterable[str]) -> dict[str, Pointer | None]:
         """Return which of the files cannot be read here, each with its pointer if it has one."""

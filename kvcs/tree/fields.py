@@ -25,16 +25,21 @@ class Object:
             if default is not MISSING:
                 return default
             raise FormatError(f"key {key!r} is missing")
-        with at(key):
+        try:
             return expect(self.left.pop(key), kind)
+        except FormatError as error:
+            raise error.within(key) from None
 
     def parse(self, key: str, read: Callable[[Any], T], default: Any = MISSING) -> T:
         """Return a value as a reader of its own makes of it, and strike it out."""
-        if key not in self.left and default is not MISSING:
-            return default  # type: ignore[no-any-return]
-        value = self.take(key, (object,))
-        with at(key):
-            return read(value)
+        if key not in self.left:
+            if default is not MISSING:
+                return default  # type: ignore[no-any-return]
+            raise FormatError(f"key {key!r} is missing")
+        try:
+            return read(self.left.pop(key))
+        except FormatError as error:
+            raise error.within(key) from None
 
     def done(self) -> None:
         """Refuse what nobody asked for."""
@@ -58,6 +63,8 @@ class at:  # noqa: N801  (reads as a statement: with at(key))
 
 def expect(value: Any, kind: Any) -> Any:
     """Return a value of one of some kinds; a bool is no int."""
+    if type(value) is kind:
+        return value
     kinds = kind if isinstance(kind, tuple) else (kind,)
     if isinstance(value, bool) and object not in kinds and bool not in kinds:
         raise FormatError(f"expected {_kind_names(kinds)}, got a bool")
@@ -75,10 +82,13 @@ def list_of(read: Callable[[Any], T]) -> Callable[[Any], tuple[T, ...]]:
     """Return the reader of a list of what `read` reads."""
 
     def read_list(value: Any) -> tuple[T, ...]:
-        found = []
-        for index, item in enumerate(expect(value, list)):
-            with at(f"[{index}]"):
+        found: list[T] = []
+        items = expect(value, list)
+        try:
+            for item in items:
                 found.append(read(item))
+        except FormatError as error:
+            raise error.within(f"[{len(found)}]") from None
         return tuple(found)
 
     return read_list
@@ -88,10 +98,14 @@ def dict_of(read: Callable[[Any], T]) -> Callable[[Any], dict[str, T]]:
     """Return the reader of an object with values that `read` reads."""
 
     def read_dict(value: Any) -> dict[str, T]:
-        found = {}
-        for key, item in expect(value, dict).items():
-            with at(f"[{key!r}]"):
+        found: dict[str, T] = {}
+        items = expect(value, dict)
+        key = ""
+        try:
+            for key, item in items.items():
                 found[key] = read(item)
+        except FormatError as error:
+            raise error.within(f"[{key!r}]") from None
         return found
 
     return read_dict

@@ -6,7 +6,7 @@ collects them all.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias, TypeVar
 
@@ -30,6 +30,10 @@ from kvcs.tree.writer import LAYER, MANIFEST, OPTIMIZER, STATE, TRAINING
 
 Files: TypeAlias = Mapping[str, bytes]
 T = TypeVar("T")
+
+# What was made of a JSON file, by its digest and what made it: most layers of two versions of a
+# model, and many within one, have the same file.
+Seen: TypeAlias = dict[tuple[str, Callable[[Any], Any]], Any]
 
 Kind: TypeAlias = Literal["missing", "extra", "altered", "truncated", "invalid"]
 
@@ -63,15 +67,19 @@ class Walk:
     Args:
         files: the stored model.
         report: called with every problem. The walk goes on where that makes sense.
+        seen: layers that were read before, by the digest of their file.
 
     Attributes:
         known: the paths met so far.
         unread: directories of which nothing is known, for what describes them cannot be read.
     """
 
-    def __init__(self, files: Files, report: Callable[[Problem], None]) -> None:
+    def __init__(
+        self, files: Files, report: Callable[[Problem], None], seen: Seen | None = None
+    ) -> None:
         self.files = files
         self.report = report
+        self._seen = {} if seen is None else seen
         self.known: set[str] = set()
         self._places: set[str] = set()
         self.unread: set[str] = set()
@@ -148,11 +156,14 @@ class Walk:
         data = self._bytes(path, layer)
         if data is None:
             return None
-        altered = digest is not None and sha256([data]) != digest
+        known = sha256([data]), read
+        altered = digest is not None and known[0] != digest
         if altered:
             self._problem("altered", path, layer, "altered: its SHA-256 is not the recorded one")
         try:
-            return read(canon.loads(data))
+            if known not in self._seen:
+                self._seen[known] = read(canon.loads(data))
+            return self._seen[known]  # type: ignore[no-any-return]
         except FormatError as error:
             if isinstance(error, NewerFormatError) and not altered:
                 raise
@@ -276,12 +287,13 @@ def assets(stored: StoredModel) -> list[tuple[str, tuple[str, str]]]:
     ]
 
 
-def read(files: Files, name: str) -> StoredModel:
+def read(files: Files, name: str, seen: Seen | None = None) -> StoredModel:
     """Read a stored model; tensors are left where they are.
 
     Args:
         files: the stored model.
         name: what to call it in errors.
+        seen: what was read before, and may be shared with this model; what is read is added.
 
     Raises:
         NotAModelError: there is no manifest.
@@ -294,7 +306,7 @@ def read(files: Files, name: str) -> StoredModel:
             "Name the directory that `kvcs.save` or `kvcs export` wrote"
         )
     try:
-        stored = Walk(files, _stopper(name)).model()
+        stored = Walk(files, _stopper(name), seen).model()
     except NewerFormatError as error:
         raise error.within(name) from None
     assert stored is not None, "the walk reports what it cannot read"
@@ -318,6 +330,12 @@ class Contents(Mapping[str, Callable[[], npy.Array | bytes]]):
         self._walk = Walk(files, _stopper(name))
         self._tensors = dict(tensors(stored))
         self._assets = dict(assets(stored))
+
+    def expect(self, paths: Sequence[str]) -> None:
+        """Say what will be read next, in order, to files that make use of it."""
+        expect = getattr(self._walk.files, "expect", None)
+        if expect is not None:
+            expect(paths)
 
     def __getitem__(self, path: str) -> Callable[[], npy.Array | bytes]:
         if path in self._tensors:
