@@ -23,6 +23,7 @@ LIVE = [
     "tests/test_generated_models.py",
     "tests/test_training_goes_on.py",
     "tests/test_across_backends.py",
+    "tests/test_callbacks.py",
 ]
 
 # Tests and cases that a backend cannot run, whatever kvcs does.
@@ -133,8 +134,9 @@ def keras_hub(session: nox.Session) -> None:
 
 @nox.session
 def benchmarks(session: nox.Session) -> None:
-    """The time kvcs takes, by the time that Keras takes for its own files."""
+    """The time kvcs takes: by the time that Keras takes for its own files; for a history."""
     session.install("-e", ".[tensorflow]")
+    session.run("python", "benchmarks/history.py")
     session.run("python", "-W", "ignore", "benchmarks/against_keras.py", *session.posargs)
 
 

@@ -59,6 +59,10 @@ class DamageError(KvcsError):
     """A stored model is not whole: something is missing, extra or altered."""
 
 
+class AbsentError(RepositoryError):
+    """Part of a stored model is not on this machine (Git LFS, partial clone), nor to be had."""
+
+
 class SaveError(KvcsError):
     """A live model cannot be saved, or not to that place."""
 

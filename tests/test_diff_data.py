@@ -83,7 +83,7 @@ class TestDocument:
         keys = """
             added removed replaced moved rescoped renamed connections_added connections_removed
             inputs_reordered containers_added containers_removed config shapes trainable training
-            weights renumbered state notes
+            weights interface renumbered state notes
         """
         assert list(found["summary"]) == keys.split()
 

@@ -10,7 +10,10 @@ from strategies import AWKWARD
 from test_diff_table import TestConnections, blocks, of_class, seven
 
 from kvcs.comparison import diff, weighed_diff
-from kvcs.render.diff import MARKS, names, stat, text
+from kvcs.render.brief import names, stat
+from kvcs.render.diff import text
+from kvcs.render.layout import Look
+from kvcs.render.marks import MARKS
 from kvcs.render.words import LONGEST, setting, value
 from kvcs.spec import MISSING
 
@@ -67,9 +70,10 @@ def test_an_architecture() -> None:
     expect(
         shown(*edited()),
         """
-        old → new    ARCHITECTURE: 1 layer inserted, 1 layer removed, 1 layer replaced, \
-1 layer renamed, 1 connection added; 18 of 20 old tensors kept
-        + added  - removed  ≠ replaced  ✎ renamed  → connection added  τ training
+        old → new    INTERFACE: 1 output changed; ARCHITECTURE: 1 layer inserted, \
+1 layer removed, 1 layer replaced, 1 layer renamed, 1 connection added; 18 of 20 old tensors kept
+        ! interface  + added  - removed  ≠ replaced  ✎ renamed  → connection added  τ training
+          !   outputs.0    (none) → head   # follows from renamed head
                            (3 layers with nothing else to say)
           +   add          Add
                            (1 layer with nothing else to say)
@@ -81,7 +85,7 @@ def test_an_architecture() -> None:
           τ   compile      (none) → {"loss": "mse"}
                            ∙ 2 layers renumbered (automatic names, no other change)
         Diff: 1 added, 1 removed, 0 moved, 0 config, 1 edges, 0 weights, 1 replaced, \
-1 renamed, 1 training. params 741 → 541 (-200)
+1 renamed, 1 training, 1 interface. params 741 → 541 (-200)
         """,
     )
 
@@ -89,7 +93,7 @@ def test_an_architecture() -> None:
 def test_in_ascii() -> None:
     output = shown(*edited(), plainly=True)
     assert output.isascii()
-    assert "old -> new    ARCHITECTURE" in output
+    assert "old -> new    INTERFACE: 1 output changed; ARCHITECTURE" in output
     assert "\n  !   leaky_re_lu  ReLU -> LeakyReLU\n" in output
 
 
@@ -152,23 +156,30 @@ def test_unrelated() -> None:
     expect(
         shown(seven(), other),
         """
-        old → new    UNRELATED: 1 layer of 14 and 16 could be paired
+        old → new    UNRELATED: 1 layer of 14 and 16 could be paired; 1 output changed
+        ! interface
+          !   outputs.0        (None, 5) float32 → (None, 8) float32   # follows from added \
+leaky_re_lu_4
               old: functional  Functional, 14 layers, 477 params
               new: functional  Functional, 16 layers, 1,080 params
-        Diff: 15 added, 13 removed, 0 moved, 0 config, 0 edges, 0 weights. \
-params 477 → 1,080 (+603)
+        Diff: 15 added, 13 removed, 0 moved, 0 config, 0 edges, 0 weights, \
+1 interface. params 477 → 1,080 (+603)
         """,
     )
 
 
 def test_briefly() -> None:
     found = diff(*(one.stored() for one in edited()))
-    assert [line.plain for line in names(found, "old", "new")] == [
+    assert [line.plain for line in names(found, "", Look())] == [
         "add", "conv_1", "head", "leaky_re_lu",
     ]  # fmt: skip
-    assert [line.plain for line in stat(found, "old", "new")][:4] == [
-        " add         | +", " conv_1      | -", " head        | ✎", " leaky_re_lu | ≠",
-    ]  # fmt: skip
+    assert [line.plain for line in stat(found, "", Look())][:5] == [
+        " add         | +   added",
+        " conv_1      | -   removed",
+        " head        | ✎   renamed",
+        " leaky_re_lu | ≠   replaced",
+        " outputs.0   | !   interface",
+    ]
 
 
 @pytest.mark.parametrize("plainly", [False, True])

@@ -31,7 +31,7 @@ import kvcs
 from kvcs.cli import group as cli
 
 ROOT = Path(__file__).parent.parent
-DOCUMENTS = ("README.md", "docs/tutorial.md", "docs/diff.md", "docs/lfs.md")
+DOCUMENTS = ("README.md", "docs/tutorial.md", "docs/diff.md", "docs/history.md", "docs/lfs.md")
 
 # What a user types to set kvcs up. `.ci/run` runs the second, and tests/test_demo.py the demo.
 INSTALL_AND_DEMO = (

@@ -620,6 +620,8 @@ class TestHistory:
                     date="2026-01-02T03:04:05+00:00",
                     subject="Train more",
                     trailers=tuple(trailers),
+                    path="models/mnist",
+                    parents=(first,),
                 ),
                 Version(
                     hash=first,
@@ -628,6 +630,7 @@ class TestHistory:
                     date="2026-01-02T03:04:05+00:00",
                     subject="First",
                     trailers=(),
+                    path="models/mnist",
                 ),
             ]
             newest = repository.history(Path("mnist"), limit=1)

@@ -3,30 +3,63 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
 
 import click
 
-from kvcs.cli.output import complain, present, print_json
+from kvcs.cli.output import complain
 from kvcs.errors import KvcsError
 
-if TYPE_CHECKING:
-    from kvcs.commands.diff import Comparison
-    from kvcs.commands.versions import Versions
+DIRECTORIES = "kvcs.directories"  # where click keeps what stands behind --, which it drops
+GIVEN = "kvcs.given"
+LAYOUTS = ("stat", "summary", "name_only", "quiet")
+# Options that say how to print, which a command to reproduce a comment does not need.
+PRINTED = ("--format", "--color", "--width")
 
 
-@click.command()
+class Diff(click.Command):
+    """A command that knows its operands from the directories behind `--`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Set aside what stands behind `--`, and what was typed as a whole."""
+        ctx.meta[GIVEN] = list(args)
+        if "--" in args:
+            index = args.index("--")
+            ctx.meta[DIRECTORIES] = args[index + 1 :]
+            args = args[:index]
+        return super().parse_args(ctx, args)
+
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
+        """Name the directories too."""
+        return [*super().collect_usage_pieces(ctx), "[-- DIR...]"]
+
+
+@click.command(cls=Diff)
 @click.argument("operands", nargs=-1, metavar="[A [B]]")
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["text", "json"]),
+    type=click.Choice(["text", "json", "markdown"]),
     default="text",
-    help="For a person (default), or for programs.",
+    help="For a person (default), for programs, or for a comment on a pull request.",
 )
-@click.option("--stat", is_flag=True, help="Print the kinds of changes of each layer.")
+@click.option("--stat", is_flag=True, help="Print a line for each layer that changed.")
+@click.option("--summary", is_flag=True, help="Print a line for each model that changed.")
 @click.option("--name-only", is_flag=True, help="Print the paths of changed layers.")
+@click.option("--quiet", is_flag=True, help="Print nothing; implies --exit-code.")
+@click.option(
+    "--only",
+    metavar="LEVEL,...",
+    help="Look at some levels only: interface, architecture, config, training, weights, state, "
+    "notes.",
+)
+@click.option(
+    "--layers",
+    multiple=True,
+    metavar="GLOB",
+    help="Look at layers only whose path on either side matches. May be repeated.",
+)
+@click.option("--all", "everything", is_flag=True, help="Print also what is folded otherwise.")
 @click.option("--no-stats", is_flag=True, help="Do not read weights that changed.")
 @click.option(
     "--map",
@@ -36,78 +69,92 @@ if TYPE_CHECKING:
     help="Layer OLD of A is layer NEW of B. May be repeated.",
 )
 @click.option("--ascii", "as_ascii", is_flag=True, help="Print nothing but ASCII.")
+@click.option(
+    "--width", type=click.IntRange(min=40), metavar="N", help="Columns of a line. [default: found]"
+)
+@click.option(
+    "--color",
+    type=click.Choice(["auto", "always", "never"]),
+    default="auto",
+    help="Colours: on a terminal (default), or whatever it is.",
+)
 @click.option("--exit-code", is_flag=True, help="Exit with 1 when the models differ.")
+@click.pass_context
 def diff(
+    context: click.Context,
+    /,
     operands: tuple[str, ...],
     form: str,
-    stat: bool,
-    name_only: bool,
+    only: str | None,
+    layers: tuple[str, ...],
     no_stats: bool,
     hints: tuple[str, ...],
     as_ascii: bool,
+    width: int | None,
+    color: str,
+    everything: bool,
     exit_code: bool,
+    **layouts: bool,
 ) -> None:
     """Show what changed from MODEL A to MODEL B: layers, connections, settings, weights.
 
-    A and B can be revisions, as for `git diff`: then every model of the repository is compared.
-    A..B is the same as A B, A...B begins at their merge base, A alone ends at the working tree,
-    and nothing at all begins at HEAD. One MODEL is compared with HEAD, or with what it is now.
+    A and B can be revisions, as for `git diff`: then every model of the repository is compared, or
+    those at or below the directories behind --. A..B is the same as A B, A...B begins at their
+    merge base, A alone ends at the working tree, and nothing at all begins at HEAD. One MODEL is
+    compared with HEAD, or with what it is now.
     """
+    from kvcs.cli import printing
+    from kvcs.commands.diff_all import diff_all
     from kvcs.commands.versions import is_model, versions
+    from kvcs.render.layout import Look
+    from kvcs.render.progress import weights_progress
 
-    options = {"map": _hints(hints), "stats": not (no_stats or stat or name_only)}
-    found, errors = _compared(versions(operands), options)
-    if form == "json":
-        documents = [_document(each, comparison) for each, comparison in found]
-        alone = len(operands) == 2 and any(map(is_model, operands))
-        print_json(documents[0]["diff"] if alone and documents else documents)
-    else:
-        layout = "names" if name_only else "stat" if stat else "lines"
-        _print_diffs(found, layout, as_ascii)
-    for sentence in errors:
+    layout = _layout(form, layouts)
+    levels = _levels(only)
+    found = versions(operands, context.meta.get(DIRECTORIES))
+    with weights_progress() as report:
+        outcomes = diff_all(
+            found,
+            hints=_hints(hints),
+            stats=not no_stats,
+            numbers=not layout and (not levels or "weights" in levels),
+            levels=levels,
+            layers=layers,
+            report=report,
+        )
+    alone = len(operands) == 2 and any(map(is_model, operands))
+    if form == "json" and layout != "quiet":
+        printing.as_json(outcomes, alone and DIRECTORIES not in context.meta)
+    elif form == "markdown" and layout != "quiet":
+        printing.as_markdown(outcomes, _command(context.meta[GIVEN]))
+    elif layout != "quiet":
+        look = Look(ascii=as_ascii, width=width or printing.columns(), everything=everything)
+        printing.as_text(outcomes, layout, look, color)
+    for sentence in dict.fromkeys(each for one in outcomes for each in one.complaints):
         complain(sentence)
-    differ = any(comparison is None or comparison for _, comparison in found)
-    sys.exit(2 if errors else 1 if exit_code and differ else 0)
+    differ = any(outcome.differs for outcome in outcomes)
+    failed = any(outcome.failed for outcome in outcomes)
+    sys.exit(2 if failed else 1 if (exit_code or layout == "quiet") and differ else 0)
 
 
-def _compared(
-    versions: list[Versions], options: dict[str, Any]
-) -> tuple[list[tuple[Versions, Comparison | None]], list[str]]:
-    """Compare all that can be compared; None is the comparison of what one side lacks."""
-    from kvcs.commands.diff import diff as run_diff
-
-    found: list[tuple[Versions, Comparison | None]] = []
-    errors = []
-    for each in versions:
-        if each.old is None or each.new is None:
-            found.append((each, None))
-            continue
-        try:
-            found.append((each, run_diff(each.old, each.new, **options)))
-        except KvcsError as error:  # must not hide what changed in the others
-            errors.append(str(error))
-    return found, errors
+def _layout(form: str, options: dict[str, bool]) -> str:
+    given = [name for name in LAYOUTS if options[name]]
+    names = [f"--{name.replace('_', '-')}" for name in given]
+    if len(given) > 1:
+        raise KvcsError(f"{names[0]} and {names[1]} cannot be printed at once: give one of them")
+    if given and form != "text" and given != ["quiet"]:
+        raise KvcsError(f"{names[0]} is printed as text: leave out --format {form}")
+    return given[0] if given else ""
 
 
-def _document(versions: Versions, comparison: Comparison | None) -> dict[str, Any]:
-    found = None if comparison is None else comparison.to_dict()
-    return {**asdict(versions), "diff": found}
+def _levels(given: str | None) -> list[str]:
+    from kvcs.comparison import LEVELS
 
-
-def _print_diffs(
-    found: list[tuple[Versions, Comparison | None]], layout: str, as_ascii: bool
-) -> None:
-    from kvcs.render import diff as render
-
-    for versions, comparison in found:
-        if len(found) > 1 and comparison is not None and not comparison.diff.changes:
-            continue  # as git diff, which is silent about what is the same
-        if comparison is None:
-            present(render.one_sided(versions.name, versions.old, versions.new, ascii=as_ascii))
-            continue
-        names = comparison.old_name, comparison.new_name
-        for line in getattr(render, layout)(comparison.diff, *names, ascii=as_ascii):
-            present(line)
+    levels = [] if given is None else [level.strip() for level in given.split(",")]
+    for level in levels:
+        if level not in LEVELS:
+            raise KvcsError(f"--only wants some of {', '.join(LEVELS)}, not {level!r}")
+    return levels
 
 
 def _hints(given: tuple[str, ...]) -> dict[str, str]:
@@ -119,4 +166,17 @@ def _hints(given: tuple[str, ...]) -> dict[str, str]:
         if old in found:
             raise KvcsError(f"--map {old} is given twice; a layer has one partner")
         found[old] = new
+    return found
+
+
+def _command(given: Sequence[str]) -> list[str]:
+    """Return what was typed, without how it is to be printed."""
+    found = ["kvcs", "diff"]
+    skipped = False
+    for word in given:
+        if not skipped and word not in PRINTED and not word.startswith(
+            tuple(f"{option}=" for option in PRINTED)
+        ):  # fmt: skip
+            found.append(word)
+        skipped = not skipped and word in PRINTED
     return found

@@ -9,6 +9,7 @@ from kvcs.cli.committing import commit
 from kvcs.cli.comparing import diff
 from kvcs.cli.demo import demo
 from kvcs.cli.driving import driver
+from kvcs.cli.history import blame, find, log
 from kvcs.cli.models import checkout, digest, export, show, verify
 
 
@@ -30,5 +31,18 @@ def main(context: click.Context) -> None:
         context.exit(2)
 
 
-for command in (checkout, commit, demo, diff, digest, driver, export, show, verify):
+for command in (
+    blame,
+    checkout,
+    commit,
+    demo,
+    diff,
+    digest,
+    driver,
+    export,
+    find,
+    log,
+    show,
+    verify,
+):
     main.add_command(command)

@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 
-def present(what: RenderableType) -> None:
+def present(what: RenderableType, color: str = "auto") -> None:
     """Print what `kvcs.render` laid out. Lines outside of tables are not broken, for copying."""
     from kvcs.render import text
 
     with _printing():
-        text.console().print(what, soft_wrap=True)
+        text.console(color=color).print(what, soft_wrap=True)
 
 
 def print_json(value: Any) -> None:

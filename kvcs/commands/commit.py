@@ -52,7 +52,7 @@ def commit(
     from kvcs.commands.save import save
     from kvcs.repo import Repository
 
-    trailers = _trailers(metrics or {})
+    trailers = metric_trailers(metrics or {})
     with Repository.discover(_nearest(Path(path))) as repository:
         directory = Path(path).absolute()
         kept = repository.unchanged(directory)
@@ -71,7 +71,7 @@ def commit_directories(
     """
     from kvcs.repo import Repository
 
-    trailers = _trailers(metrics)
+    trailers = metric_trailers(metrics)
     with Repository.discover() as repository:
         if repository.top is None:
             raise RepositoryError("a bare repository has no working tree to commit from")
@@ -146,7 +146,12 @@ def models_of(repository: Repository) -> list[Path]:
     return found
 
 
-def _trailers(metrics: Mapping[str, float]) -> list[tuple[str, str]]:
+def metric_trailers(metrics: Mapping[str, float]) -> list[tuple[str, str]]:
+    """Return the trailers that keep metrics with a commit.
+
+    Raises:
+        OperandError: a name would not read back, or a value is no finite number.
+    """
     for name, value in metrics.items():
         if not name or "=" in name or not name.isprintable() or name != name.strip():
             raise OperandError(f"{name!r} cannot be the name of a metric")

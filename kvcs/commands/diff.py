@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from kvcs import comparison
 from kvcs.commands.fetching import fetch_changed
 from kvcs.commands.operand import Model, Stored, described
+from kvcs.comparison.weighing import Report
 from kvcs.tree.reader import Seen
 
 
@@ -33,15 +34,51 @@ class Comparison:
         """How many changes of each kind there are."""
         return self.diff.summary
 
+    @property
+    def unread(self) -> list[str]:
+        """Why weights that changed could not be read: the statistics lack them."""
+        return self.diff.unread()
+
+    def only(self, *levels: str) -> Comparison:
+        """Return the changes of some levels alone, such as `architecture` or `weights`.
+
+        Raises:
+            KvcsError: there is no such level.
+        """
+        return replace(self, diff=comparison.only(self.diff, levels))
+
+    def in_layers(self, *globs: str) -> Comparison:
+        """Return the changes of layers alone whose path on either side matches."""
+        return replace(self, diff=comparison.in_layers(self.diff, globs))
+
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON, in the form of `kvcs/comparison/schema.json`."""
         return comparison.to_dict(self.diff)
 
-    def to_text(self, *, ascii: bool = False) -> str:  # noqa: A002  (as the option)
-        """Return it for a person, as `kvcs diff` prints it without colours."""
+    def to_text(
+        self,
+        *,
+        ascii: bool = False,  # noqa: A002  (as the option)
+        width: int | None = None,
+        everything: bool = False,
+    ) -> str:
+        """Return it for a person, as `kvcs diff` prints it without colours.
+
+        Args:
+            ascii: nothing but ASCII.
+            width: columns after which a line goes on in the next one; None breaks no line.
+            everything: also layers in which nothing changed, and each member of a group.
+        """
         from kvcs.render.diff import text
 
-        return text(self.diff, self.old_name, self.new_name, ascii=ascii)
+        names = self.old_name, self.new_name
+        return text(self.diff, *names, ascii=ascii, width=width, everything=everything)
+
+    def to_markdown(self) -> str:
+        """Return it for a comment on a pull request: at most 60,000 characters."""
+        from kvcs.render.markdown import markdown, of_one
+
+        return markdown([of_one(self.new_name, self.old_name, self.new_name, self.diff)])
 
 
 def diff(
@@ -63,19 +100,57 @@ def diff(
         custom_objects: needed for a Keras file with custom classes.
 
     Raises:
-        KvcsError: there is no such model, it is not whole, or `map` names no layer of it.
+        KvcsError: there is no such model, it is not whole, or `map` names no layer of it. A weight
+            that cannot be read is no error: see `Comparison.unread`.
+    """
+    return compared(a, b, hints=map, stats=stats, custom_objects=custom_objects)
+
+
+def compared(
+    a: Model,
+    b: Model,
+    *,
+    hints: Mapping[str, str] | None = None,
+    stats: bool = True,
+    numbers: bool = True,
+    custom_objects: Mapping[str, Any] | None = None,
+    report: Report = lambda done, total: None,
+) -> Comparison:
+    """Do what `diff` does.
+
+    Args:
+        a, b, stats, custom_objects: as for `diff`.
+        hints: its `map`.
+        numbers: without, weights that changed are not put in numbers, but layers are matched alike.
+        report: told of how many bytes of weights how many are compared.
     """
     with described(a, custom_objects) as old, described(b, custom_objects) as new:
-        return Comparison(old.name, new.name, _compared(old, new, map, stats))
+        found = _compared(old, new, hints, report, stats=stats, numbers=numbers)
+        return Comparison(old.name, new.name, found)
 
 
 def _compared(
-    old: Stored, new: Stored, hints: Mapping[str, str] | None, stats: bool
+    old: Stored,
+    new: Stored,
+    hints: Mapping[str, str] | None,
+    report: Report,
+    *,
+    stats: bool,
+    numbers: bool,
 ) -> comparison.Diff:
     seen: Seen = {}
     models = old.model(seen), new.model(seen)
+    has_weights = old.has_weights, new.has_weights
+    if not all(has_weights):
+        return comparison.weightless_diff(*models, has_weights, hints=hints)
     if not stats:
         return comparison.diff(*models, hints=hints)
     fetch_changed(old.files, new.files, models)
     contents = old.contents(models[0]), new.contents(models[1])
-    return comparison.weighed_diff(*models, *contents, hints=hints)
+    return comparison.weighed_diff(*models, *contents, hints=hints, numbers=numbers, report=report)
+
+
+def selected(found: Comparison, levels: Sequence[str], layers: Sequence[str]) -> Comparison:
+    """Return what is left of a comparison when only some levels, or some layers, are looked at."""
+    found = found.only(*levels) if levels else found
+    return found.in_layers(*layers) if layers else found

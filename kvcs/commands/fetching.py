@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 
-from kvcs.errors import RepositoryError
+from kvcs.errors import AbsentError
 from kvcs.spec import StoredModel
 from kvcs.tree.partial import Partial
 from kvcs.tree.reader import tensors
@@ -21,7 +21,7 @@ def fetch(files: Mapping[str, bytes], *, optimizer: bool = True, pointed: bool =
         pointed: also what Git LFS pointers stand for.
 
     Raises:
-        RepositoryError: something cannot be fetched.
+        AbsentError: something cannot be fetched.
     """
     above = OPTIMIZER.rpartition("/")[0]
     left = () if optimizer else (f"{above}/",)
@@ -33,7 +33,7 @@ def fetch_description(files: Mapping[str, bytes]) -> None:
     """Fetch what describes a model, and no tensor.
 
     Raises:
-        RepositoryError: something cannot be fetched.
+        AbsentError: something cannot be fetched.
     """
     if isinstance(files, Partial):
         _fetch(files, (path for path in files if path.endswith(".json")), pointed=False)
@@ -52,14 +52,14 @@ def fetch_changed(
     digests = [{tensor.sha256 for _, tensor in each.values()} for each in found]
     for files, mine, yours in zip((old, new), found, reversed(digests), strict=True):
         changed = [path for path, (_, tensor) in mine.items() if tensor.sha256 not in yours]
-        with suppress(RepositoryError):
+        with suppress(AbsentError):
             _fetch(files, changed, pointed=True)
 
 
 def _fetch(files: Mapping[str, bytes], paths: Iterable[str], *, pointed: bool) -> None:
     if not isinstance(files, Partial):
         return
-    from kvcs.render.progress import Bar
+    from kvcs.render.fetching import Bar
 
     with Bar("Fetching") as bar:
         files.fetch(paths, bar, pointed=pointed)

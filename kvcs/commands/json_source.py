@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -39,7 +40,7 @@ def model_of_json(source: str, weights: str | None) -> Any:
     from kvcs.keras_io import given_weights
     from kvcs.keras_io.keras_json import from_keras_json
 
-    model = from_keras_json(_text(source))
+    model = from_keras_json(text_of(source))
     if files and files[0].suffix in (".h5", ".hdf5"):
         given_weights.load_file(model, files[0])
     elif files:
@@ -47,7 +48,12 @@ def model_of_json(source: str, weights: str | None) -> Any:
     return model
 
 
-def _text(source: str) -> str:
+def text_of(source: str | os.PathLike[str]) -> str:
+    """Read a JSON file.
+
+    Raises:
+        OperandError: it cannot be read.
+    """
     try:
         return Path(source).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

@@ -35,11 +35,13 @@ class Stored:
         name: the operand, as the user gave it.
         files: its files, read lazily.
         live: the tensors and assets of a live model, which has no files for them.
+        has_weights: false for JSON, which describes a model without its weights.
     """
 
     name: str
     files: Mapping[str, bytes]
     live: Mapping[str, Callable[[], npy.Array | bytes]] | None = None
+    has_weights: bool = True
 
     def model(self, seen: reader.Seen | None = None) -> StoredModel:
         """Read the model as data; layers in `seen` are shared with it, and not read again."""
@@ -64,6 +66,13 @@ def is_saved_file(operand: Model) -> bool:
     if not isinstance(operand, str | os.PathLike):
         return False
     return Path(operand).suffix in SAVED_FILES and what_stands_at(operand) == "file"
+
+
+def is_json(operand: Model) -> bool:
+    """Tell whether the operand is a file with the JSON of a model, and no manifest of kvcs."""
+    if not isinstance(operand, str | os.PathLike) or Path(operand).suffix != ".json":
+        return False
+    return what_stands_at(operand) == "file" and not is_manifest_file(Path(operand))
 
 
 def what_stands_at(path: str | os.PathLike[str]) -> Literal["file", "directory", "nothing"]:
@@ -106,6 +115,8 @@ def _directory(name: str) -> Directory:
             f"{name} is a file of Keras, which has no checksums: `kvcs export {name} DIR` makes "
             "a model directory of it"
         )
+    if Path(name).name == MANIFEST and is_manifest_file(Path(name)):
+        raise OperandError(f"{name} belongs to a model directory: name that directory")
     if what_stands_at(name) == "file":
         raise OperandError(
             f"{name} is a file, and no model that kvcs reads: expected a model directory, "
@@ -143,7 +154,7 @@ def _advice(name: str) -> str:
 
 @contextmanager
 def described(operand: Model, custom_objects: Mapping[str, Any] | None = None) -> Iterator[Stored]:
-    """Open any operand as a stored model; a live one, or a Keras file, has files of JSON only.
+    """Open any operand as a stored model; a live one, or a file, has files of JSON only.
 
     Raises:
         KvcsError: there is no such model, or it cannot be described.
@@ -153,6 +164,11 @@ def described(operand: Model, custom_objects: Mapping[str, Any] | None = None) -
 
         with opened_file(os.fspath(operand), custom_objects=custom_objects) as found:
             yield Stored(str(operand), _json_files(found.model, found.contents), found.contents)
+    elif is_json(operand):
+        from kvcs.commands.json_operand import model_described_in
+
+        model = model_described_in(operand, custom_objects)
+        yield Stored(str(operand), _json_files(model, {}), {}, has_weights=False)
     elif is_live(operand):
         from kvcs.keras_io.capture import capture
 

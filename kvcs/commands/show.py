@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kvcs import npy
 from kvcs.commands.operand import Model, described
@@ -64,6 +64,8 @@ class Summary:
         compiled: whether it holds what `compile()` was given.
         optimizer: number of elements of the optimizer's variables.
         digests: the four digests.
+        has_weights: false of JSON, which describes a model without its weights: what is said of
+            weights is then zero.
     """
 
     name: str
@@ -77,6 +79,7 @@ class Summary:
     compiled: bool
     optimizer: int
     digests: Digests
+    has_weights: bool = True
 
 
 def show(operand: Model) -> Summary:
@@ -87,7 +90,8 @@ def show(operand: Model) -> Summary:
         DamageError: its description is not whole; tensors are not read.
     """
     with described(operand) as stored:
-        return summary(stored.model(), stored.name)
+        found = summary(stored.model(), stored.name)
+        return replace(found, has_weights=stored.has_weights)
 
 
 def summary(stored: StoredModel, name: str) -> Summary:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,7 +28,7 @@ class Versions:
     new: str | None
 
 
-def versions(operands: Sequence[str]) -> list[Versions]:
+def versions(operands: Sequence[str], directories: Sequence[str] | None = None) -> list[Versions]:
     """Return what is compared.
 
     Two MODELs are compared with each other. One MODEL is compared with what it is now (`REV:DIR`)
@@ -36,10 +36,19 @@ def versions(operands: Sequence[str]) -> list[Versions]:
     and the working tree, `A` is A and the working tree, `A B` and `A..B` are A and B, and
     `A...B` is their merge base and B.
 
+    Args:
+        operands: MODELs or revisions.
+        directories: only models at or below one of these; then all operands are revisions.
+
     Raises:
-        OperandError: more than two operands, or a model and a revision.
+        OperandError: more than two operands, or a model and a revision, or a directory that holds
+            no model on either side.
         RepositoryError: there is no repository, or no such revision.
     """
+    if directories is not None:
+        if len(operands) > 2:
+            raise OperandError(f"expected at most two revisions before --, got {len(operands)}")
+        return _of_repository(operands, directories)
     models = [is_model(operand) for operand in operands]
     if len(operands) > 2:
         raise OperandError(f"expected at most two operands, got {len(operands)}")
@@ -81,16 +90,41 @@ def _shown(path: Path) -> str:
     return Path(os.path.relpath(path)).as_posix()
 
 
-def _of_repository(operands: Sequence[str]) -> list[Versions]:
+def _of_repository(operands: Sequence[str], directories: Sequence[str] = ()) -> list[Versions]:
     from kvcs.repo import Repository
 
     with Repository.discover() as repository:
+        for operand in operands:
+            if directories and ":" in operand:
+                raise OperandError(
+                    f"{operand} is a MODEL: what stands before -- is a revision, and what stands "
+                    "behind it says which models of it"
+                )
         old, new = _revisions(repository, operands)
         before, after = (_places(repository, revision) for revision in (old, new))
+        places = sorted(before.keys() | after.keys())
         return [
             Versions(name=place, old=before.get(place), new=after.get(place))
-            for place in sorted(before.keys() | after.keys())
+            for place in _limited(places, directories, repository)
         ]
+
+
+def _limited(
+    places: Sequence[str], directories: Sequence[str], repository: Repository
+) -> Sequence[str]:
+    """Return the places at or below some directories; all, if there are none."""
+    if not directories:
+        return places
+    if repository.top is None:
+        raise OperandError("a bare repository has no directories: name two models, as REV:DIR")
+    wanted: set[str] = set()
+    for directory in directories:
+        top = _below(Path(directory), repository.top)
+        found = [one for one in places if top in (".", one) or one.startswith(f"{top}/")]
+        if not found:
+            raise OperandError(f"{directory} holds no model on either side")
+        wanted.update(found)
+    return [place for place in places if place in wanted]
 
 
 def _revisions(repository: Repository, operands: Sequence[str]) -> tuple[str, str]:
@@ -117,10 +151,13 @@ def _places(repository: Repository, revision: str) -> dict[str, str]:
     repository.resolve(revision)
     tree = repository.revision(f"{revision}:")
     tree.fetch(path for path in tree if path.rpartition("/")[2] == MANIFEST)
-    found: list[str] = []
-    for path in tree:
-        place, _, name = path.rpartition("/")
-        inside = any(place.startswith(f"{outer}/") for outer in found)
-        if name == MANIFEST and place and not inside and is_manifest(tree[path]):
-            found.append(place)
+    manifests = {path.rpartition("/")[0] for path in tree if path.rpartition("/")[2] == MANIFEST}
+    outer = [place for place in manifests if place and not _is_inside(place, manifests)]
+    found = [place for place in outer if is_manifest(tree[f"{place}/{MANIFEST}"])]
     return {place: f"{revision}:{place}" for place in found}
+
+
+def _is_inside(place: str, others: Container[str]) -> bool:
+    """Tell whether a place is that of a model inside of another: `<its place>/layers/<name>`."""
+    outer, mark, _ = place.rpartition("/layers/")
+    return bool(mark) and (outer in others or _is_inside(outer, others))

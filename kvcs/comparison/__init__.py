@@ -11,9 +11,12 @@ Pure: models come as data, tensors through callables, and only where they are as
 | `containers.py`                            | which model inside is which                        |
 | `contraction.py`, `edges.py`               | connections, once insertions and moves are known   |
 | `settings.py`, `layers.py`, `whole.py`     | settings, weights, training, state                 |
-| `causes.py`                                | what follows from what; the same change in many    |
+| `interface.py`                             | what a model takes and gives                       |
+| `causes.py`, `interface_causes.py`         | what follows from what; the same change in many    |
+| `bare.py`                                  | a model without weights, as JSON describes one     |
 | `statistics.py`, `weighing.py`             | how much weights changed                           |
 | `values.py`, `document.py`                 | the diff as frozen values, and as JSON             |
+| `selecting.py`                             | parts of a diff: levels, layers                    |
 | `description.py`, `rest.py`, `patch.py`    | a diff applied to one model gives the other        |
 | `compare.py`                               | all of it, for two models                          |
 
@@ -22,14 +25,16 @@ The public function `kvcs.diff` is `kvcs.commands.diff.diff`.
 
 from __future__ import annotations
 
-from kvcs.comparison.compare import diff, weighed_diff
+from kvcs.comparison.compare import diff, weighed_diff, weightless_diff
 from kvcs.comparison.description import Description, describe
 from kvcs.comparison.document import from_dict, schema, to_dict
 from kvcs.comparison.matcher import Match, match
 from kvcs.comparison.patch import patch
+from kvcs.comparison.selecting import LEVELS, in_layers, layers_found, only
 from kvcs.comparison.values import Change, Diff, Pair
 
 __all__ = [
+    "LEVELS",
     "Change",
     "Description",
     "Diff",
@@ -38,9 +43,13 @@ __all__ = [
     "describe",
     "diff",
     "from_dict",
+    "in_layers",
+    "layers_found",
     "match",
+    "only",
     "patch",
     "schema",
     "to_dict",
     "weighed_diff",
+    "weightless_diff",
 ]

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from kvcs.comparison.encoded import signature
 from kvcs.comparison.graph import Graph
+from kvcs.comparison.interface_causes import InterfaceCauses, upwards
 from kvcs.comparison.values import Change, Kind
 from kvcs.spec import MISSING
 
@@ -15,13 +16,19 @@ CAUSES: tuple[Kind, ...] = ("config", "replaced", "added", "moved", "connection_
 GROUPED: tuple[Kind, ...] = ("config", "trainable", "note")
 
 
-def with_causes(changes: Sequence[Change], new: Graph, there: Mapping[str, str]) -> list[Change]:
-    """Return changes of shapes with the change that they follow from, if one can be found."""
+def with_causes(changes: Sequence[Change], old: Graph, new: Graph) -> list[Change]:
+    """Return changes of shapes, of inputs and of outputs with the change that they follow from.
+
+    Where none can be found, they follow from nothing.
+    """
     causes = _causes(changes)
-    removed = _below_removed(changes, new)
+    removed = _removed(changes)
+    of_ports = InterfaceCauses(changes, old, new)
     return [
         replace(change, consequence_of=_cause(change, causes, removed, new))
         if change.kind == "shape"
+        else replace(change, consequence_of=of_ports.cause(change))
+        if change.kind == "interface"
         else change
         for change in changes
     ]
@@ -37,23 +44,14 @@ def _causes(changes: Sequence[Change]) -> dict[str, str]:
     return found
 
 
-def _below_removed(changes: Sequence[Change], new: Graph) -> str:
+def _removed(changes: Sequence[Change]) -> str:
     """Return the one layer that was removed, if there is one, or the first of them."""
     found = [change.id for change in changes if change.kind == "removed"]
     return min(found, default="")
 
 
 def _cause(change: Change, causes: Mapping[str, str], removed: str, new: Graph) -> str:
-    start = change.new_path or ""
-    seen, waiting = {start}, [start]
-    for path in waiting:  # grows while it is read: the nearest layers come first
-        if path in causes:
-            return causes[path]
-        for source in new.before.get(path, ()):
-            if source not in seen:
-                seen.add(source)
-                waiting.append(source)
-    return removed
+    return next((causes[path] for path in upwards(change.path, new) if path in causes), removed)
 
 
 def grouped(changes: Sequence[Change]) -> list[Change]:
@@ -63,7 +61,7 @@ def grouped(changes: Sequence[Change]) -> list[Change]:
     for key in keys:
         counts[key] = counts.get(key, 0) + 1
     return [
-        replace(change, group=key) if key and counts[key] > 1 else change
+        replace(change, group=key if key and counts[key] > 1 else "")
         for change, key in zip(changes, keys, strict=True)
     ]
 

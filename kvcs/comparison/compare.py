@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
+from kvcs.comparison.bare import bare
 from kvcs.comparison.causes import grouped, with_causes
 from kvcs.comparison.containers import Containers, match_containers
 from kvcs.comparison.description import Description, describe
 from kvcs.comparison.edges import Connection, compare_edges
-from kvcs.comparison.encoded import Json
+from kvcs.comparison.encoded import Json, encoded
 from kvcs.comparison.evidence import Likeness
 from kvcs.comparison.flatten import flatten
 from kvcs.comparison.graph import Graph
+from kvcs.comparison.interface import interface
 from kvcs.comparison.layers import Known, container_changes, layer_changes
 from kvcs.comparison.matcher import Match, match
 from kvcs.comparison.rest import rest
 from kvcs.comparison.spelling import spelling
-from kvcs.comparison.values import ORDER, RUN, Change, Diff, Model, Pair
-from kvcs.comparison.weighing import Contents, Weighing, likeness
+from kvcs.comparison.values import NO_WEIGHTS, NOT_COMPARED, ORDER, RUN, Change, Diff, Model, Pair
+from kvcs.comparison.weighing import Contents, Report, Weighing, likeness
 from kvcs.comparison.whole import whole_changes
 from kvcs.spec import MISSING, StoredModel, TensorSpec
 
@@ -40,6 +42,48 @@ def diff(old: StoredModel, new: StoredModel, *, hints: Mapping[str, str] | None 
     return _diff(flatten(old), flatten(new), hints, None)
 
 
+def weightless_diff(
+    old: StoredModel,
+    new: StoredModel,
+    has_weights: tuple[bool, bool],
+    *,
+    hints: Mapping[str, str] | None = None,
+) -> Diff:
+    """Compare two models of which one at least is known without its weights.
+
+    Weights, what moves them, and state are compared with nothing; a note says so.
+
+    Args:
+        old, new, hints: as for `diff`.
+        has_weights: whether those of each are known.
+    """
+    found = _diff(flatten(bare(old, new)), flatten(bare(new, old)), hints, None)
+    graphs = flatten(old), flatten(new)
+    sides = [
+        model_of(graph) if known else replace(model_of(graph), parameters=None, tensors=None)
+        for graph, known in zip(graphs, has_weights, strict=True)
+    ]
+    words = ["present" if known else "absent" for known in has_weights]
+    note = Change(
+        kind="note", old_path="", new_path="", at=":weights", old=words[0], new=words[1],
+        reason=NOT_COMPARED,
+    )  # fmt: skip
+    changed = [_thawed(change, graphs, has_weights) for change in found.changes]
+    changes = tuple(sorted(grouped([*changed, note]), key=_sort_key))
+    return replace(found, old=sides[0], new=sides[1], changes=changes, kept=None)
+
+
+def _thawed(change: Change, graphs: tuple[Graph, Graph], has_weights: tuple[bool, bool]) -> Change:
+    """Return a change of `trainable` as one that counts, unless its layer has no weights."""
+    if change.reason != NO_WEIGHTS:
+        return change
+    nodes = (graphs[0].nodes.get(change.old_path or ""), graphs[1].nodes.get(change.new_path or ""))
+    known = [node for node, there in zip(nodes, has_weights, strict=True) if node and there]
+    if known and not any(node.spec.tensors for node in known):
+        return change
+    return replace(change, kind="trainable", reason="", group="")
+
+
 def weighed_diff(
     old: StoredModel,
     new: StoredModel,
@@ -47,7 +91,8 @@ def weighed_diff(
     new_contents: Contents,
     *,
     hints: Mapping[str, str] | None = None,
-    report: Callable[[int], None] = lambda size: None,
+    numbers: bool = True,
+    report: Report = lambda done, total: None,
 ) -> Diff:
     """Compare two models, and say how much the weights changed: those are read.
 
@@ -55,10 +100,13 @@ def weighed_diff(
         old, new, hints: as for `diff`.
         old_contents: the tensors of the old model by path.
         new_contents: those of the new one.
-        report: called with the number of bytes each time that weights were compared.
+        numbers: say how much. Without, weights are read only where layers are hard to tell apart.
+        report: called with the bytes compared so far, and with those that will be in the end.
     """
     graphs = flatten(old), flatten(new)
     found = _diff(*graphs, hints, likeness(old_contents, new_contents))
+    if not numbers:
+        return found
     return Weighing(*graphs, old_contents, new_contents, report).with_statistics(found)
 
 
@@ -68,10 +116,10 @@ def _diff(
     graphs = old, new
     found = match(*graphs, hints, by_weights)
     comparison = _Comparison(*graphs, found, match_containers(*graphs, found))
-    changes = grouped(with_causes(list(comparison.changes()), graphs[1], found.there))
+    changes = grouped(with_causes(list(comparison.changes()), *graphs))
     return Diff(
-        old=_model(graphs[0]),
-        new=_model(graphs[1]),
+        old=model_of(graphs[0]),
+        new=model_of(graphs[1]),
         pairs=comparison.pairs(),
         containers=comparison.container_pairs(),
         changes=tuple(sorted(changes, key=_sort_key)),
@@ -221,7 +269,9 @@ def _connection(connection: Connection, *, new: bool) -> Change:
     )  # fmt: skip
 
 
-def _model(graph: Graph) -> Model:
+def model_of(graph: Graph) -> Model:
+    """Return what a diff says of one side as a whole."""
+    training = graph.stored.training
     tensors = _tensors(graph)
     return Model(
         name=graph.stored.name,
@@ -230,6 +280,9 @@ def _model(graph: Graph) -> Model:
         parameters=sum(tensor.size for tensor in tensors),
         tensors=len(tensors),
         keras_version=graph.stored.keras_version,
+        inputs=interface(graph.stored, "inputs"),
+        outputs=interface(graph.stored, "outputs"),
+        training=None if training is MISSING else encoded(training),
     )
 
 

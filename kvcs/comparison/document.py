@@ -23,6 +23,7 @@ def to_dict(diff: Diff) -> dict[str, Json]:
         "old": _model_to_dict(diff.old),
         "new": _model_to_dict(diff.new),
         "kept": diff.kept,
+        "left_out": diff.left_out,
         "pairs": [asdict(pair) for pair in diff.pairs],
         "containers": [asdict(pair) for pair in diff.containers],
         "changes": [_change_to_dict(change) for change in diff.changes],
@@ -76,6 +77,7 @@ def from_dict(document: Mapping[str, Json]) -> Diff:
             changes=tuple(_change_from_dict(change) for change in document["changes"]),
             related=document["related"],
             kept=document["kept"],
+            left_out=document["left_out"],
         )
     except (KeyError, TypeError) as error:
         raise FormatError(f"not a diff: {error}") from None

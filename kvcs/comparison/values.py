@@ -55,11 +55,12 @@ COUNTED: Mapping[str, tuple[Kind, ...]] = {
     "trainable": ("trainable",),
     "training": ("training",),
     "weights": ("weights",),
+    "interface": ("interface",),
 }
 NOTED: Mapping[str, tuple[Kind, ...]] = {
     "renumbered": ("renumbered",),
     "state": ("state",),
-    "notes": ("note", "interface"),
+    "notes": ("note",),
 }
 
 # Reasons that a change can have.
@@ -67,6 +68,11 @@ RUN = "run of equal layers"
 NEWER_KERAS = "written by one version of Keras only"
 NO_WEIGHTS = "has no weights"
 CONTENTS = "follows from the layers in it"
+NOT_COMPARED = "JSON describes no weights: not compared"
+
+# Why weights could not be read.
+ABSENT = "absent"  # a pointer of Git LFS stands in their place
+DAMAGED = "damaged"
 
 ORDER = {kind: index for index, kind in enumerate(KINDS)}
 
@@ -136,17 +142,23 @@ class Model:
         cls: name of its class.
         layers: paths of its layers, in an order in which what is consumed comes first; models
             inside are left out, but not what is in them.
-        parameters: number of elements of all weights.
-        tensors: number of weights.
-        keras_version: the Keras that described it.
+        parameters: number of elements of all weights; None where they are not known.
+        tensors: number of weights; None likewise.
+        keras_version: the Keras that described it; empty where that is not known.
+        inputs, outputs: names, shapes and dtypes of what it takes and gives, by key or number;
+            None where they are not known.
+        training: what `compile()` was given, as JSON; None for an uncompiled model.
     """
 
     name: str
     cls: str
     layers: tuple[str, ...]
-    parameters: int
-    tensors: int
+    parameters: int | None
+    tensors: int | None
     keras_version: str
+    inputs: Mapping[str, Json] | None = None
+    outputs: Mapping[str, Json] | None = None
+    training: Json = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,7 +171,9 @@ class Diff:
         containers: the same for models inside.
         changes: sorted by kind, then by path.
         related: False where so little is the same that the changes say little.
-        kept: number of weights of the old model that are the same, to the bit, in the new one.
+        kept: number of weights of the old model that are the same, to the bit, in the new one;
+            None where they are not known.
+        left_out: number of changes that a filter left out.
     """
 
     old: Model
@@ -168,7 +182,8 @@ class Diff:
     containers: tuple[Pair, ...]
     changes: tuple[Change, ...]
     related: bool
-    kept: int
+    kept: int | None
+    left_out: int = 0
 
     def __bool__(self) -> bool:
         """Whether the two differ in anything that counts."""
@@ -176,14 +191,26 @@ class Diff:
 
     @property
     def summary(self) -> dict[str, int]:
-        """How many changes of each kind there are."""
+        """How many changes of each kind there are.
+
+        An input or output that is another one because of another change, which counts, is a note.
+        """
         counts: dict[str, int] = {}
+        following = self._following()
         for change in self.changes:
-            counts[change.kind] = counts.get(change.kind, 0) + 1
+            kind: Kind = "note" if change.id in following else change.kind
+            counts[kind] = counts.get(kind, 0) + 1
         return {
             key: sum(counts.get(kind, 0) for kind in kinds)
             for key, kinds in {**COUNTED, **NOTED}.items()
         }
+
+    def _following(self) -> set[str]:
+        """Return the changes of the interface that follow from others that are here too."""
+        caused = {c.id: c.consequence_of for c in self.of("interface") if c.consequence_of}
+        causes = set(caused.values())
+        here = {change.id for change in self.changes if change.id in causes} if causes else set()
+        return {one for one, cause in caused.items() if cause in here}
 
     @property
     def groups(self) -> dict[str, list[Change]]:
@@ -193,6 +220,20 @@ class Diff:
             if change.group:
                 found.setdefault(change.group, []).append(change)
         return found
+
+    def unread(self, *reasons: str) -> list[str]:
+        """Return why weights that changed could not be read, so that it is not known how much.
+
+        Args:
+            reasons: `ABSENT`, `DAMAGED`; none for both.
+        """
+        found: dict[str, None] = {}
+        for change in self.of("weights", "shape"):
+            if isinstance(change.details, dict):
+                for each in change.details.get("unread", {}).values():
+                    if not reasons or each["reason"] in reasons:
+                        found[each["message"]] = None
+        return list(found)
 
     def of(self, *kinds: Kind) -> Iterator[Change]:
         """Yield the changes of some kinds."""

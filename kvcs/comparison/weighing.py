@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol, TypeAlias, runtime_checkable
+from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 
@@ -13,8 +13,9 @@ from kvcs.comparison.encoded import Json
 from kvcs.comparison.evidence import Likeness
 from kvcs.comparison.graph import Container, Graph, Node
 from kvcs.comparison.statistics import Statistics, added_rank, is_merged, sketch, statistics
-from kvcs.comparison.values import Change, Diff
-from kvcs.npy import Array
+from kvcs.comparison.values import ABSENT, DAMAGED, Change, Diff
+from kvcs.errors import AbsentError, KvcsError
+from kvcs.npy import Array, true_dtype
 from kvcs.spec import TensorSpec
 
 # The tensors of a model by path from its root, as `kvcs.tree.reader.Contents` has them.
@@ -31,15 +32,23 @@ class Foreseeing(Protocol):
         """Say what will be read next, in order."""
 
 
+# Called with the bytes of weights that were compared, and with those that will be in the end.
+Report: TypeAlias = Callable[[int, int], None]
+
+
 def likeness(old: Contents, new: Contents) -> Likeness:
     """Return what compares the weights of two layers: by a sample of the largest tensor."""
-    samples: dict[tuple[bool, str], Array] = {}
+    samples: dict[tuple[bool, str], Array | None] = {}
 
     def sample(node: Node, contents: Contents, is_new: bool) -> Array | None:
         if (is_new, node.path) not in samples:
             name = max(node.spec.tensors, key=lambda name: (node.spec.tensors[name].size, name))
-            array = _array(contents, node, node.spec.tensors[name])
-            samples[is_new, node.path] = sketch(array)
+            try:
+                array = _array(contents, node, node.spec.tensors[name])
+            except KvcsError:  # which the statistics tell, if it changed
+                samples[is_new, node.path] = None
+            else:
+                samples[is_new, node.path] = sketch(array)
         return samples[is_new, node.path]
 
     def compare(mine: Node, yours: Node) -> float | None:
@@ -61,78 +70,100 @@ def _path(part: Node | Container, tensor: TensorSpec) -> str:
     return f"{part.place}/{tensor.file}" if part.place else tensor.file
 
 
+class _Tensors(NamedTuple):
+    name: str
+    old: TensorSpec
+    new: TensorSpec
+
+
+def _size(each: _Tensors) -> int:
+    return sum(one.size * true_dtype(one.dtype).itemsize for one in (each.old, each.new))
+
+
 def _is_weighed(change: Change) -> bool:
     return change.kind in ("weights", "shape") and change.new_path is not None
 
 
-def _changed(
-    old: Node | Container, new: Node | Container
-) -> Iterator[tuple[str, TensorSpec, TensorSpec]]:
-    """Yield the tensors that two layers both have, in one shape, with other values."""
-    for name, tensor in sorted(old.spec.tensors.items()):
-        other = new.spec.tensors.get(name)
-        if other and other.shape == tensor.shape and other.sha256 != tensor.sha256:
-            yield name, tensor, other
-
-
 @dataclass(frozen=True)
 class Weighing:
-    """Two models and their tensors; `report` is told the bytes that were read, for progress."""
+    """Two models and their tensors; `report` is told of how many bytes how many were read."""
 
     old: Graph
     new: Graph
     old_contents: Contents
     new_contents: Contents
-    report: Callable[[int], None] = field(default=lambda size: None)
+    report: Report = field(default=lambda done, total: None)
 
     def with_statistics(self, diff: Diff) -> Diff:
         """Return a diff with the statistics of all weights that changed."""
         self._announce(diff)
-        changes = tuple(
-            replace(change, details=self._details(change)) if _is_weighed(change) else change
-            for change in diff.changes
-        )
-        return replace(diff, changes=changes)
+        total = sum(sum(map(_size, self._changed(change))) for change in diff.changes)
+        done = 0
+        changes = []
+        for change in diff.changes:
+            if _is_weighed(change):
+                changes.append(replace(change, details=self._details(change)))
+                done += sum(map(_size, self._changed(change)))
+                self.report(done, total)
+            else:
+                changes.append(change)
+        return replace(diff, changes=tuple(changes))
 
     def _announce(self, diff: Diff) -> None:
         """Tell where weights are read from which ones come, in order."""
         old, new = [], []
         for change in filter(_is_weighed, diff.changes):
             sides = _part(self.old, change.old_path), _part(self.new, change.new_path)
-            for _, mine, yours in _changed(*sides):
-                old.append(_path(sides[0], mine))
-                new.append(_path(sides[1], yours))
+            for each in self._changed(change):
+                old.append(_path(sides[0], each.old))
+                new.append(_path(sides[1], each.new))
         for contents, paths in ((self.old_contents, old), (self.new_contents, new)):
             if isinstance(contents, Foreseeing):
                 contents.expect(paths)
+
+    def _changed(self, change: Change) -> list[_Tensors]:
+        """Return the tensors that both sides of a change have, in the same shape."""
+        if not _is_weighed(change):
+            return []
+        old, new = _part(self.old, change.old_path), _part(self.new, change.new_path)
+        found = []
+        for name, tensor in sorted(old.spec.tensors.items()):
+            other = new.spec.tensors.get(name)
+            if other is None or other.shape != tensor.shape or other.sha256 == tensor.sha256:
+                continue
+            if change.kind == "shape" or name in change.new:  # averages are another change
+                found.append(_Tensors(name, tensor, other))
+        return found
 
     def _details(self, change: Change) -> Json:
         sides = _part(self.old, change.old_path), _part(self.new, change.new_path)
         tensors: dict[str, Json] = {}
         labels: list[str] = []
-        for name, found, rank in self._compared(*sides):
-            if change.kind == "weights" and name not in change.new:
-                continue  # averages, which are another change
+        unread: dict[str, Json] = {}
+        for each in self._changed(change):
+            try:
+                found, rank = self._compared(*sides, each)
+            except KvcsError as error:  # must not hide how much the others changed
+                reason = ABSENT if isinstance(error, AbsentError) else DAMAGED
+                unread[each.name] = {"reason": reason, "message": str(error)}
+                continue
+            name = each.name
             tensors[name] = found.to_json()
             labels += found.labels
             labels += [f"low-rank update, rank {rank}"] if rank else []
-        merged = self._merged(*sides)
+        merged = None if unread else self._merged(*sides)
         if merged:
             labels = [f"LoRA merged, rank {merged}"]
-        return {"tensors": tensors, "labels": sorted(set(labels))}
+        missing = {"unread": unread} if unread else {}
+        return {"tensors": tensors, "labels": sorted(set(labels)), **missing}
 
     def _compared(
-        self, old: Node | Container, new: Node | Container
-    ) -> Iterator[tuple[str, Statistics, int | None]]:
-        for name, mine, yours in _changed(old, new):
-            yield name, *self._of_pair(old, mine, new, yours)
-
-    def _of_pair(
-        self, old: Node | Container, tensor: TensorSpec, new: Node | Container, other: TensorSpec
+        self, old: Node | Container, new: Node | Container, each: _Tensors
     ) -> tuple[Statistics, int | None]:
         # In a function of its own, which lets go of the two before the next ones are read.
-        mine, yours = _arrays((self.old_contents, old, tensor), (self.new_contents, new, other))
-        self.report(mine.nbytes + yours.nbytes)
+        mine, yours = _arrays(
+            (self.old_contents, old, each.old), (self.new_contents, new, each.new)
+        )
         found = statistics(mine, yours)
         low = found.share > 0.5 and not found.labels
         return found, added_rank(mine, yours) if low else None
@@ -142,11 +173,14 @@ class Weighing:
         factors = _factors(old)
         if factors is None or _factors(new) is not None or "kernel" not in new.spec.tensors:
             return None
-        first, second = (_array(self.old_contents, old, tensor) for tensor in factors)
-        before, after = _arrays(
-            (self.old_contents, old, old.spec.tensors["kernel"]),
-            (self.new_contents, new, new.spec.tensors["kernel"]),
-        )
+        try:
+            first, second = (_array(self.old_contents, old, tensor) for tensor in factors)
+            before, after = _arrays(
+                (self.old_contents, old, old.spec.tensors["kernel"]),
+                (self.new_contents, new, new.spec.tensors["kernel"]),
+            )
+        except KvcsError:  # without them, nothing can be said
+            return None
         rank = first.shape[-1]
         alpha: Any = old.config.get("lora_alpha", rank)
         return rank if is_merged(before, after, first, second, alpha / rank) else None

@@ -42,7 +42,7 @@ class Described:
 def described(
     config: Mapping[str, Any],
     keras_version: str,
-    arrays: Arrays,
+    arrays: Arrays | None,
     assets: Mapping[str, Callable[[], bytes]],
     *,
     optimizer: bool = True,
@@ -51,6 +51,13 @@ def described(
 
     Random seeds and other state are not in a file, and so not in the description; nor are the names
     that Keras makes up for the layers which a class builds.
+
+    Args:
+        config: the model as Keras serialises it.
+        keras_version: the Keras that wrote it.
+        arrays: its variables; None leaves them out of the description.
+        assets: its other files.
+        optimizer: also describe the optimizer's variables, where there are any.
 
     Raises:
         NeedsKerasError: something in it is not known for certain.
@@ -80,7 +87,7 @@ def described(
 class _Description:
     """The describing of one model; collects what belongs to no single layer."""
 
-    arrays: Arrays
+    arrays: Arrays | None
     assets: dict[str, Callable[[], bytes]]
     contents: dict[str, Content] = field(default_factory=dict)
     live_names: dict[str, str] = field(default_factory=dict)
@@ -140,7 +147,9 @@ class _Description:
         )
 
     def _tensors(self, place: Place, found: list[Part]) -> dict[str, TensorSpec]:
-        own = {}
+        own: dict[str, TensorSpec] = {}
+        if self.arrays is None:
+            return own
         for part in found:
             for name, path, tensor in tensors(part, self.arrays):
                 own[name] = tensor
@@ -171,7 +180,7 @@ class _Description:
         self, training: Mapping[str, Value] | Missing, root: Place
     ) -> dict[str, TensorSpec] | Missing:
         """Describe the optimizer's variables."""
-        if training is MISSING:
+        if training is MISSING or self.arrays is None:
             return MISSING
         trained = [(place, one) for place, one in self.trained if one.trainable]
         if not root.config.get("trainable", True):
@@ -192,7 +201,7 @@ class _Description:
 
     def check_all_used(self) -> None:
         """Tell what is left in the file, which would be lost."""
-        left = [*self.arrays.left_over(), *self.assets]
+        left = [*(self.arrays.left_over() if self.arrays else ()), *self.assets]
         if left:
             raise NeedsKerasError(f"it holds {left[0]}, which belongs to no layer that is known")
 

@@ -13,7 +13,7 @@ from kvcs.keras_files.hdf5 import Arrays
 
 HDF5 = b"\x89HDF\r\n\x1a\n"
 # What walking through a config raises where that is not what it should be.
-_STRANGE = (LookupError, TypeError, ValueError, AttributeError, RecursionError)
+STRANGE = (LookupError, TypeError, ValueError, AttributeError, RecursionError)
 OLDEST = (3, 6)
 
 
@@ -39,7 +39,7 @@ def opened(path: str, *, optimizer: bool = True) -> Iterator[Described]:
                 found.assets,
                 optimizer=optimizer,
             )
-        except _STRANGE as error:
+        except STRANGE as error:
             raise NeedsKerasError(f"its config is not as Keras writes it ({error!r})") from error
         yield model
 
@@ -60,7 +60,7 @@ def _archive(path: str) -> Iterator[archive.Archive]:
             _check_version(version)
         try:
             config = legacy_file.config_of(arrays, path)
-        except _STRANGE as error:
+        except STRANGE as error:
             raise NeedsKerasError(f"its config is not as Keras writes it ({error!r})") from error
         yield archive.Archive(config, version, arrays, {})
 

@@ -1,1 +1,12 @@
-"""What commands found, in words, tables and JSON; nothing is computed here."""
+"""What commands found, in words, tables and JSON; nothing is computed here.
+
+| module                                      | its job                                            |
+|---------------------------------------------|----------------------------------------------------|
+| `text.py`                                   | tables, and text that is harmless on a terminal    |
+| `words.py`, `verdict.py`, `changes.py`      | values, whole diffs and single changes in words    |
+| `marks.py`, `layout.py`                     | symbols; lines that fit a width                    |
+| `diff.py`, `brief.py`                       | a diff line by line; in one line a layer or a model|
+| `markdown.py`, `markdown_sections.py`       | a diff for a pull request, and what it is made of  |
+| `markdown_text.py`                          | text of others inside of Markdown                  |
+| `progress.py`                               | a bar while large weights are compared             |
+"""

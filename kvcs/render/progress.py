@@ -1,61 +1,34 @@
-"""How far a download is, on a terminal."""
+"""How far the comparison of large weights is, on a terminal and nowhere else."""
 
 from __future__ import annotations
 
 import sys
-from types import TracebackType
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
-if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
-
-
-class Bar:
-    """A bar on stderr that appears with the first news, if that is a terminal; else nothing."""
-
-    def __init__(self, title: str) -> None:
-        self._title = title
-        self._progress: Progress | None = None
-        self._task: TaskID | None = None
-
-    def __call__(self, done: int, total: int) -> None:
-        """Show how many bytes are there of how many; of 0 where nobody knows."""
-        if self._progress is None:
-            if not sys.stderr.isatty():
-                return
-            self._progress = _start()
-        if self._task is None:
-            self._task = self._progress.add_task(self._title, total=None)
-        self._progress.update(self._task, completed=done, total=total or None)
-
-    def __enter__(self) -> Bar:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Clear the bar away."""
-        if self._progress is not None:
-            self._progress.stop()
+LEAST = 64_000_000  # bytes; fewer are compared before a person could read a bar
 
 
-def _start() -> Progress:
-    from rich.progress import (
-        BarColumn,
-        DownloadColumn,
-        Progress,
-        TextColumn,
-        TransferSpeedColumn,
-    )
+@contextmanager
+def weights_progress() -> Iterator[Callable[[int, int], None]]:
+    """Show a bar on stderr while weights are compared; yields what is told how far it is."""
+    if not sys.stderr.isatty():
+        yield lambda done, total: None
+        return
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
     from kvcs.render.text import console
 
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
-    progress = Progress(
-        *columns, TransferSpeedColumn(), console=console(stderr=True), transient=True
-    )
-    progress.start()
-    return progress
+    columns = TextColumn("comparing weights"), BarColumn(), DownloadColumn()
+    progress = Progress(*columns, console=console(stderr=True), transient=True)
+    task = progress.add_task("")
+
+    def report(done: int, total: int) -> None:
+        if total >= LEAST:
+            progress.start()
+            progress.update(task, completed=done, total=total)
+
+    try:
+        yield report
+    finally:
+        progress.stop()

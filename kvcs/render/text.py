@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from kvcs.commands.show import Row, Summary
     from kvcs.tree.digests import Digests
     from kvcs.tree.verify import Report
+
+UNBOUNDED = 1_000_000  # columns: no line is as long
 
 UNITS = ("B", "kB", "MB", "GB", "TB")
 
@@ -45,31 +48,39 @@ def summary(found: Summary) -> RenderableType:
     for title in ("Layer (class)", "Output shape", "Params", "Connected to"):
         table.add_column(title, justify="right" if title == "Params" else "left", overflow="fold")
     for row in found.rows:
-        table.add_row(*_cells(row))
-    frozen = found.parameters - found.trainable
+        table.add_row(*_cells(row, found.has_weights))
     lines: list[RenderableType] = [
         Text(
             f"{plain(found.name)}: {plain(found.class_name)} ({found.build}), "
-            f"Keras {plain(found.keras_version)}"
+            f"Keras {plain(found.keras_version) or 'of a version that is not said'}"
         ),
         table,
-        Text(f"Parameters: {found.parameters:,} ({size(found.size)})"),
-        Text(f"  trainable {found.trainable:,}, non-trainable {frozen:,}"),
+        *_parameters(found),
         Text(f"Compiled: {'yes' if found.compiled else 'no'}{_optimizer(found)}"),
         Text(f"Digest: {found.digests.whole}"),
     ]
     return Group(*lines)
 
 
-def _cells(row: Row) -> tuple[Text, ...]:
+def _cells(row: Row, has_weights: bool) -> tuple[Text, ...]:
     shapes = ", ".join(shape(axes) for axes in row.shapes) or "?"
     what = f"= {plain(row.shared)}" if row.shared else plain(row.class_name)
     return (
         Text(f"{'  ' * row.depth}{plain(row.name)} ({what})"),
         Text(shapes),
-        Text(f"{row.parameters:,}"),
+        Text(f"{row.parameters:,}" if has_weights else "?"),
         Text(", ".join(plain(source) for source in row.inputs)),
     )
+
+
+def _parameters(found: Summary) -> list[RenderableType]:
+    if not found.has_weights:
+        return [Text("Parameters: not known, for JSON describes a model without its weights")]
+    frozen = found.parameters - found.trainable
+    return [
+        Text(f"Parameters: {found.parameters:,} ({size(found.size)})"),
+        Text(f"  trainable {found.trainable:,}, non-trainable {frozen:,}"),
+    ]
 
 
 def _optimizer(found: Summary) -> str:
@@ -105,11 +116,42 @@ def digests(found: Digests) -> RenderableType:
     )
 
 
+class Rows:
+    """A table that has one line for each row; but on a terminal that is too narrow for that.
+
+    Args:
+        table: the table.
+        narrow: what a narrow terminal shows instead; without, the table is folded there.
+    """
+
+    def __init__(self, table: Table, narrow: Table | None = None) -> None:
+        self._table = table
+        self._narrow = narrow or table
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Lay the table out."""
+        wide = options.update(width=UNBOUNDED)
+        fits = Measurement.get(console, wide, self._table).maximum <= options.max_width
+        if fits or not console.is_terminal:
+            return console.render(self._table, wide)
+        return console.render(self._narrow, options)
+
+
 class _Console(Console):
     def on_broken_pipe(self) -> None:
         raise  # rich's own would exit with 1, which says that damage was found
 
 
-def console(*, stderr: bool = False) -> Console:
-    """Return the console: coloured only on a terminal, `NO_COLOR` honoured, nothing guessed."""
-    return _Console(stderr=stderr, highlight=False, markup=False, emoji=False, soft_wrap=False)
+def console(*, stderr: bool = False, color: str = "auto") -> Console:
+    """Return the console: coloured only on a terminal, `NO_COLOR` honoured, nothing guessed.
+
+    Args:
+        stderr: print there.
+        color: `always` or `never` whatever the terminal is.
+    """
+    options: dict[str, Any] = {}
+    if color == "always":
+        options = {"force_terminal": True, "no_color": False, "color_system": "standard"}
+    elif color == "never":
+        options = {"force_terminal": False, "no_color": True, "color_system": None}
+    return _Console(stderr=stderr, highlight=False, markup=False, emoji=False, **options)

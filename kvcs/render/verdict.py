@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from kvcs.comparison import Diff
-from kvcs.render.words import count
+from kvcs.comparison.interface import SIDES
+from kvcs.comparison.values import COUNTED
+from kvcs.render.words import count, parameters
 
 _STRUCTURE = {
     "added": "inserted",
@@ -22,24 +24,51 @@ _REST = {
 
 
 def verdict(diff: Diff) -> str:
-    """Say in one line what was done to the model."""
+    """Say in one line what was done to the model; an alarm comes first."""
+    ports = [change.at.lstrip(":").partition("/")[0] for change in diff.of("interface")]
+    if not ports:
+        return _verdict(diff)
+    sides = (count(ports.count(side), side[:-1]) for side in SIDES if side in ports)
+    changed = f"{' and '.join(sides)} changed"
+    if not diff.related:
+        return f"{_verdict(diff)}; {changed}"
+    others = any(diff.summary[key] for key in COUNTED if key != "interface")
+    return f"INTERFACE: {changed}{f'; {_verdict(diff)}' if others else ''}"
+
+
+def _verdict(diff: Diff) -> str:
     if not diff.related:
         layers = count(len(diff.pairs), "layer")
         of = f"{len(diff.old.layers):,} and {len(diff.new.layers):,}"
         return f"UNRELATED: {layers} of {of} could be paired"
+    if diff.left_out:
+        return _selected(diff)
     if not diff:
         return _same(diff)
     parts = _architecture(diff)
     if parts:
-        kept = f"{diff.kept:,} of {diff.old.tensors:,} old tensors kept"
-        return f"ARCHITECTURE: {', '.join(parts)}; {kept}"
+        return f"ARCHITECTURE: {', '.join(parts)}{_kept(diff)}"
     return _kind_of_training(diff)
+
+
+def _selected(diff: Diff) -> str:
+    """Say what of the changes is shown, where a filter left others out."""
+    shown = ", ".join(_architecture(diff) + _settings(diff)) or "nothing that counts"
+    return f"SELECTED: {shown}; {count(diff.left_out, 'other change')} left out"
+
+
+def _kept(diff: Diff) -> str:
+    if diff.kept is None or diff.old.tensors is None:
+        return ""
+    return f"; {diff.kept:,} of {diff.old.tensors:,} old tensors kept"
 
 
 def _same(diff: Diff) -> str:
     noted = [word for key, word in (("state", "state"), ("notes", "notes")) if diff.summary[key]]
     if diff.summary["renumbered"]:
         noted.append("automatic names")
+    if diff.kept is None:
+        return "SAME: no layer, connection or setting differs; weights not compared"
     return f"SAME: nothing differs{f' but {_listed(noted)}' if noted else ''}"
 
 
@@ -61,9 +90,9 @@ def _architecture(diff: Diff) -> list[str]:
     return parts
 
 
-def _kind_of_training(diff: Diff) -> str:
+def _settings(diff: Diff) -> list[str]:
     found = diff.summary
-    parts = [
+    return [
         words
         for key, words in (
             ("config", count(found["config"], "setting") + " changed"),
@@ -74,8 +103,15 @@ def _kind_of_training(diff: Diff) -> str:
         )
         if found[key]
     ]
+
+
+def _kind_of_training(diff: Diff) -> str:
+    found = diff.summary
+    parts = _settings(diff)
     if found["config"] or found["shapes"]:
         return f"SETTINGS: {', '.join(parts)}; same layers, same connections"
+    if diff.kept is None:  # of JSON, which tells nothing about weights
+        return f"TRAINING: architecture identical; {', '.join(parts)}"
     if found["weights"]:
         word = "RETRAINED" if _rewritten(diff) else "FINE-TUNE"
         return f"{word}: architecture identical; {', '.join(parts)}"
@@ -104,11 +140,9 @@ def totals(diff: Diff) -> str:
     parts += [f"{found[key]} {key}" for key in others if found[key]]
     containers = found["containers_added"] + found["containers_removed"]
     parts += [count(containers, "model") + " inside"] if containers else []
-    return f"Diff: {', '.join(parts)}. {_parameters(diff)}"
-
-
-def _parameters(diff: Diff) -> str:
-    before, after = diff.old.parameters, diff.new.parameters
-    if before == after:
-        return f"params {before:,}"
-    return f"params {before:,} → {after:,} ({after - before:+,})"
+    ports = sum(1 for _ in diff.of("interface"))
+    parts += [f"{ports} interface"] if ports else []
+    parts += [f"{diff.left_out} left out"] if diff.left_out else []
+    return (
+        f"Diff: {', '.join(parts)}. params {parameters(diff.old.parameters, diff.new.parameters)}"
+    )

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from kvcs.render.text import plain, shape
 from kvcs.spec import MISSING
 
 LONGEST = 60
+LONGEST_NAME = 240
+LIVE = "the live model"
 
 # Settings that say what a layer is, by which it is introduced.
 TELLING = ("units", "filters", "kernel_size", "pool_size", "rate", "activation", "axis")
+# Settings of an object that say most about it, and how many are shown.
+FIRST = ("learning_rate", "initial_learning_rate", "momentum", "rate", "l1", "l2")
+MOST = 3
+# What can be taken for a part of a line, and not for one of a name.
+_TELLTALE = re.compile(r'[\s"\\#→┆∙±]')
 
 
 def value(what: Any) -> str:
@@ -24,7 +32,7 @@ def value(what: Any) -> str:
         return cut(what) or "''"
     if isinstance(what, dict) and len(what) == 1 and next(iter(what)).startswith("$"):
         return value(next(iter(what.values())))
-    return cut(json.dumps(what, ensure_ascii=False))
+    return shortened(json.dumps(what, ensure_ascii=False))
 
 
 def _class_reference(what: dict[str, Any]) -> str:
@@ -34,29 +42,60 @@ def _class_reference(what: dict[str, Any]) -> str:
     if what["class_name"].endswith("DTypePolicy") and "name" in config:
         return cut(str(config["name"]))
     shown = [
-        f"{key}={value(item)}"
-        for key, item in sorted(config.items())
+        f"{cut(key)}={_told(item)}"
+        for key, item in sorted(config.items(), key=_by_weight)
         if isinstance(item, int | float | str) and key not in ("name", "trainable", "dtype")
     ]
-    return cut(f"{what['class_name']}({', '.join(shown)})" if shown else what["class_name"])
+    name = cut(what["class_name"])
+    more = [f"… {len(shown) - MOST} more"] if len(shown) > MOST else []
+    return f"{name}({', '.join([*shown[:MOST], *more])})" if shown else name
 
 
-def cut(text: str) -> str:
-    """Return text that is harmless, and so long that it says how long it was."""
-    if len(text) > LONGEST:
-        return f"{plain(text[:LONGEST])}… ({len(text):,} characters)"
+def _told(item: float | str) -> str:
+    return f"{item:.6g}" if isinstance(item, float) else value(item)
+
+
+def _by_weight(item: tuple[str, Any]) -> tuple[int, str]:
+    key = item[0]
+    return FIRST.index(key) if key in FIRST else len(FIRST), key
+
+
+def cut(text: str, longest: int = LONGEST) -> str:
+    """Return a text that is harmless; one that is cut says how long it was.
+
+    What could be taken for a part of the line stands in quotes.
+    """
+    if not text:
+        return ""
+    short = text if len(text) <= longest else text[:longest]
+    if _TELLTALE.search(short) or not short.isprintable():
+        escaped = short.replace("\\", "\\\\").replace('"', '\\"')
+        short = f'"{plain(escaped)}"'
+    return short if len(text) <= longest else f"{short}… ({len(text):,} characters)"
+
+
+def shortened(text: str, longest: int = LONGEST) -> str:
+    """Return a text that is harmless, and so long that it says how long it was."""
+    if len(text) > longest:
+        return f"{plain(text[:longest])}… ({len(text):,} characters)"
     return plain(text)
 
 
 def path(layer: str) -> str:
-    """Return the path of a layer; a name with something to escape is escaped, none is cut."""
-    return plain(layer) or "(the model)"
+    """Return the path of a layer, or of a model."""
+    return layer if layer == LIVE else cut(layer, LONGEST_NAME) or "(the model)"
+
+
+def name(layer: str) -> str:
+    """Return the whole path of a layer, however long it is."""
+    return cut(layer, len(layer)) or "(the model)"
 
 
 def setting(at: str) -> str:
     """Return the path of a setting as a person writes it: `kernel_initializer.seed`."""
     steps = [step for step in at.lstrip(":").split("/") if step != "config"]
-    return plain(".".join(step.replace("~1", "/").replace("~0", "~") for step in steps))
+    plainly = ".".join(step.replace("~1", "/").replace("~0", "~") for step in steps)
+    return cut(plainly, LONGEST_NAME)
 
 
 def layer(record: Any) -> str:
@@ -67,18 +106,29 @@ def layer(record: Any) -> str:
         for key in TELLING
         if config.get(key) is not None and config[key] != "linear"
     ]
-    return " ".join([plain(record["class"]["name"]), *told])
+    return " ".join([cut(record["class"]["name"]), *told])
 
 
 def shapes(what: Any) -> str:
     """Return the shapes of some weights."""
-    found = [f"{plain(name)} {shape(tuple(axes))}" for name, axes in sorted(what.items())]
+    found = [f"{cut(name)} {shape(tuple(axes))}" for name, axes in sorted(what.items())]
     return ", ".join(found) or "(none)"
 
 
-def number(what: float | None) -> str:
-    """Return a statistic with three digits."""
-    return "?" if what is None else f"{what:.3g}"
+def port(what: Any) -> str:
+    """Return what is known of an input or an output: `(None, 10) float32`."""
+    if what is MISSING:
+        return "(none)"
+    found = [cut(what["name"])] if "name" in what else []
+    if "dtype" in what:
+        axes = what["shape"]
+        found += [shape(None if axes is None else tuple(axes)), cut(what["dtype"])]
+    return " ".join(found) or "?"
+
+
+def number(what: float | None, digits: int = 3) -> str:
+    """Return a statistic with a few digits."""
+    return "?" if what is None else f"{what:.{digits}g}"
 
 
 def count(many: int, noun: str) -> str:
@@ -87,3 +137,11 @@ def count(many: int, noun: str) -> str:
         return f"1 {noun}"
     plural = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
     return f"{many:,} {plural}"
+
+
+def parameters(before: int | None, after: int | None) -> str:
+    """Return how many parameters there were and are."""
+    one, other = ("not known" if many is None else f"{many:,}" for many in (before, after))
+    if before is None or after is None:
+        return f"{one} → {other}"
+    return one if before == after else f"{one} → {other} ({after - before:+,})"

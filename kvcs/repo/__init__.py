@@ -20,7 +20,11 @@ from git's objects; a commit takes model directories and nothing else with it:
 | `committing.py`   | a commit of some directories, or a refusal in one sentence |
 | `staging.py`      | what such a commit contains, prepared in a private index   |
 | `message.py`      | commit messages and their trailers                         |
-| `history.py`      | the commits that touched a model                           |
+| `branch.py`       | a commit to a branch that is not checked out               |
+| `history.py`      | the commits that touched a model, also under older names   |
+| `occurrences.py`  | where files of one name stand and stood, in all commits    |
+| `batch.py`        | many objects and trees at once                             |
+| `partial.py`      | small files that a partial clone lacks, in one request     |
 | `holding.py`      | which trees hold a given version of a file                 |
 | `textual.py`      | the text diff of two files, in the user's colours          |
 | `program.py`      | the git program itself, run through GitPython              |
@@ -33,8 +37,9 @@ Needs git 2.31 or newer.
 from __future__ import annotations
 
 from kvcs.repo.committing import Recorded
-from kvcs.repo.history import Version
+from kvcs.repo.history import Selection, Version
+from kvcs.repo.occurrences import Edit
 from kvcs.repo.repository import Repository
 from kvcs.repo.revision import RevisionTree
 
-__all__ = ["Recorded", "Repository", "RevisionTree", "Version"]
+__all__ = ["Edit", "Recorded", "Repository", "RevisionTree", "Selection", "Version"]

@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO
 
-from kvcs.errors import RepositoryError
+from kvcs.errors import AbsentError, RepositoryError
 from kvcs.pointer import Pointer
 from kvcs.repo.lfs_fetching import fetch
 from kvcs.repo.place import find_place
@@ -27,7 +27,7 @@ class LfsStore:
 
     def __init__(self, git: GitProgram) -> None:
         self._git = git
-        self._lost: dict[Pointer, RepositoryError] = {}
+        self._lost: dict[Pointer, AbsentError] = {}
 
     @cached_property
     def directory(self) -> Path:
@@ -51,7 +51,7 @@ class LfsStore:
         """Return an object, fetched if need be.
 
         Raises:
-            RepositoryError: it is not here, and cannot be fetched.
+            AbsentError: it is not here, and cannot be fetched.
         """
         if not self.holds(pointer):
             if pointer in self._lost:  # asked for once, which can take until a network gives up
@@ -67,7 +67,7 @@ class LfsStore:
         """Let git-lfs fetch what is not here, in one go.
 
         Raises:
-            RepositoryError: an object cannot be had; the others are here then.
+            AbsentError: an object cannot be had; the others are here then.
         """
         wanted = [pointer for pointer in dict.fromkeys(pointers) if not self.holds(pointer)]
         if not wanted:
@@ -75,7 +75,7 @@ class LfsStore:
         reason = fetch(self._git, wanted, self.holds, progress)
         lost = [pointer for pointer in wanted if not self.holds(pointer)]
         if lost:
-            error = RepositoryError(
+            error = AbsentError(
                 f"git-lfs could not fetch {len(lost)} of {len(wanted)} objects: {reason}. "
                 "Check the connection and `git lfs env`, then try again; `git lfs fetch --all` "
                 "brings every version at once."
@@ -174,8 +174,8 @@ class Nowhere:
         """Refuse to fetch."""
         raise self._refusal()
 
-    def _refusal(self) -> RepositoryError:
-        return RepositoryError(
+    def _refusal(self) -> AbsentError:
+        return AbsentError(
             f"{self._directory} holds Git LFS pointers in the place of tensors, and no git "
             "repository is around it to fetch them: use the clone that it was copied from."
         )

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from threading import Thread
 from typing import TYPE_CHECKING
 
-from kvcs.errors import RepositoryError
+from kvcs.errors import AbsentError
 from kvcs.pointer import Pointer
 from kvcs.repo.program import FETCHING, GitProgram
 from kvcs.tree.partial import Progress
@@ -42,7 +42,7 @@ def fetch(
     """Let git-lfs fetch objects; return what it complained about, if some did not arrive.
 
     Raises:
-        RepositoryError: there is no git-lfs.
+        AbsentError: there is no git-lfs.
     """
     session = _Session(git)
     try:
@@ -171,7 +171,7 @@ def _packet(content: bytes) -> bytes:
 
 def _reason(complaints: str) -> str:
     if "'lfs' is not a git command" in complaints:
-        raise RepositoryError(
+        raise AbsentError(
             "The tensors are Git LFS objects that are not on this machine, and there is no "
             "git-lfs to fetch them: install it (https://git-lfs.com), then try again."
         )
@@ -180,4 +180,5 @@ def _reason(complaints: str) -> str:
     lines = [line.strip() for line in complaints.splitlines()]
     # The one behind all that wraps it.
     named = [line.rpartition("): ")[2] for line in lines if line.startswith(_COMPLAINT)]
-    return (named or [line for line in lines if line] or ["it gave no reason"])[0].rstrip(".")
+    reason = (named or [line for line in lines if line] or ["it gave no reason"])[0].rstrip(".")
+    return "the remote does not answer" if reason == "EOF" else reason

@@ -27,6 +27,12 @@ class Place:
     top: Path | None
     git_dir: Path
 
+    @property
+    def common(self) -> Path:
+        """The repository that all linked worktrees share."""
+        named = self.git_dir / "commondir"
+        return self.git_dir / named.read_text().strip() if named.is_file() else self.git_dir
+
     def relative(self, directory: Path) -> str:
         """Return a directory as a POSIX path from the repository root; the root is empty.
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from functools import cached_property
 
-from kvcs.errors import RepositoryError
+from kvcs.errors import AbsentError
 from kvcs.repo.program import FETCHING, GitProgram, decode
 from kvcs.tree.partial import Progress, silent
 
@@ -61,7 +61,7 @@ class Promised:
         """Fetch blobs in one request.
 
         Raises:
-            RepositoryError: no remote has all of them, or none can be reached.
+            AbsentError: no remote has all of them, or none can be reached.
         """
         wanted = sorted(set(object_ids))
         lines = "".join(f"{object_id}\n" for object_id in wanted).encode()
@@ -72,7 +72,7 @@ class Promised:
             if done.status == 0:
                 return
             reasons.append(f"'{remote}' ({done.reason})")
-        raise RepositoryError(
+        raise AbsentError(
             f"This is a partial clone, and {len(wanted)} files of the model could not be fetched "
             f"from {' or '.join(reasons) or 'any remote'}. Check the connection and "
             "`git remote --verbose`, then try again."

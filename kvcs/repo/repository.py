@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 
 from kvcs.errors import RepositoryError
+from kvcs.repo.batch import Trees, read_objects
 from kvcs.repo.blobs import Kept, unchanged
+from kvcs.repo.branch import check_branch, commit_to_branch
 from kvcs.repo.committing import Recorded, commit_directories
-from kvcs.repo.history import Version, read_history
+from kvcs.repo.history import Selection, Version, follow, read_history
 from kvcs.repo.holding import holders
 from kvcs.repo.lfs import LfsStore
 from kvcs.repo.objects import ObjectReader
+from kvcs.repo.occurrences import Edit, abbreviations, read_edits, refs_with
+from kvcs.repo.partial import fetch_missing
 from kvcs.repo.place import Place, find_place
 from kvcs.repo.program import WRITING, GitProgram, decode
 from kvcs.repo.promised import Promised
-from kvcs.repo.revision import RevisionTree, Sources, read_revision, resolve_commit
+from kvcs.repo.revision import RevisionTree, Sources, parse, read_revision, resolve_commit
 from kvcs.repo.settings import read_settings
 
 
@@ -36,6 +40,7 @@ class Repository:
         self._place = place
         self._reader = ObjectReader(git)
         self._sources = Sources(git, self._reader, Promised(git), LfsStore(git))
+        self._trees = Trees(git)
 
     @classmethod
     def discover(cls, start: Path | None = None) -> Repository:
@@ -162,6 +167,30 @@ class Repository:
             return {}
         return unchanged(read_settings(self._git), self.top, [self._place.relative(directory)])
 
+    def commit_to_branch(
+        self,
+        branch: str,
+        directory: Path,
+        write: Callable[[Path], object],
+        message: str,
+        trailers: Sequence[tuple[str, str]] = (),
+    ) -> str | None:
+        """Commit a directory to a branch that is not checked out; see `kvcs.repo.branch`.
+
+        Raises:
+            RepositoryError: if git must not or will not commit; then nothing has changed.
+        """
+        path = self._place.relative(directory)
+        return commit_to_branch(self._git, self._place, branch, path, write, message, trailers)
+
+    def check_branch(self, branch: str) -> None:
+        """Refuse a branch that is checked out, and what cannot be the name of one.
+
+        Raises:
+            RepositoryError: it is one of these.
+        """
+        check_branch(self._git, branch)
+
     def directories_with(self, name: str) -> list[Path]:
         """Return the directories that hold, or held in the index, a file of that name.
 
@@ -203,8 +232,80 @@ class Repository:
         Raises:
             RepositoryError: if there is no such revision.
         """
-        commit = self.resolve(revision)
-        return read_history(self._git, self._place.relative(directory), commit, limit)
+        selection = Selection(revisions=(revision,), limit=limit)
+        return read_history(self._git, self._place.relative(directory), selection)
+
+    def versions(self, path: str, manifest: str, selection: Selection) -> list[Version]:
+        """Return the selected commits that touched a directory, children first, else newest first.
+
+        Where a commit renamed the directory, it goes on with the old name.
+
+        Args:
+            path: the directory, from the repository root; see `relative`.
+            manifest: name of the file in it by which git finds it again.
+            selection: which commits.
+
+        Raises:
+            RepositoryError: if there is no such revision.
+        """
+        return follow(self._git, self._place, self._trees, path, selection, manifest)
+
+    def relative(self, directory: Path) -> str:
+        """Return a directory as a path from the repository root; the root is empty.
+
+        Raises:
+            RepositoryError: it is outside of the repository.
+        """
+        return self._place.relative(directory)
+
+    def spec(self, text: str) -> tuple[str, str]:
+        """Take `REV:DIR` apart: the revision, and the directory from the repository root.
+
+        Raises:
+            RepositoryError: it is none, or leads out of the repository.
+        """
+        return parse(text, self._place)
+
+    def listings(
+        self, places: Iterable[tuple[str, str]], inside: str
+    ) -> dict[tuple[str, str], dict[str, str]]:
+        """Return the files in directories of commits, by path, each with the id of its content.
+
+        Few git processes do that for a whole history. Of the directories in a directory, only
+        one is looked into; a place where there is no directory is left out.
+
+        Args:
+            places: a commit in any spelling, and a path from the repository root.
+            inside: name of the directory that is looked into.
+        """
+        wanted = list(places)
+        roots = self._trees.roots(commit for commit, _ in wanted)
+        there = [(roots[commit], path) for commit, path in wanted if commit in roots]
+        found = self._trees.directories(there)
+        files = self._trees.files(found.values(), inside.encode())
+        return {
+            (commit, path): files[found[roots[commit], path]]
+            for commit, path in wanted
+            if commit in roots and (roots[commit], path) in found
+        }
+
+    def edits(self, name: str, directory: str) -> list[Edit]:
+        """Return every change of a file of some name below a directory, in all commits."""
+        return read_edits(self._git, name, directory)
+
+    def refs_with(self, paths: Iterable[str]) -> dict[tuple[str, str], list[str]]:
+        """Return the refs that hold a file, by its path and the id of its content."""
+        return refs_with(self._git, paths)
+
+    def abbreviations(self, commits: Iterable[str]) -> dict[str, str]:
+        """Return hashes as short as is unique here, by the full ones."""
+        return abbreviations(self._git, commits)
+
+    def contents(self, object_ids: Iterable[str]) -> dict[str, bytes]:
+        """Return the contents of small files by their id, all at once."""
+        wanted = list(object_ids)
+        fetch_missing(self._git, self._place, wanted)
+        return {name: found.content for name, found in read_objects(self._git, wanted).items()}
 
     def close(self) -> None:
         """End the git process that reads objects; its trees cannot be read afterwards."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
-from kvcs.errors import DamageError, RepositoryError
+from kvcs.errors import AbsentError, DamageError, RepositoryError
 from kvcs.pointer import Pointer
 from kvcs.repo.lfs import LfsStore
 from kvcs.repo.objects import ObjectReader, sizes
@@ -65,7 +65,7 @@ class RevisionTree(Partial):
         self.path = description[(_first_colon(description) or 0) + 1 :]
         self._objects = dict(sorted(objects.items()))
         self._sources = sources
-        self._lost: RepositoryError | None = None
+        self._lost: AbsentError | None = None
         self._small: dict[str, bytes] = {}
 
     def object_id(self, path: str) -> str | None:
@@ -111,7 +111,7 @@ class RevisionTree(Partial):
         if wanted:
             try:
                 self._sources.promised.fetch(wanted, progress)
-            except RepositoryError as error:
+            except AbsentError as error:
                 self._lost = error
                 raise
             self._missing -= wanted

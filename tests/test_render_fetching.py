@@ -7,7 +7,7 @@ from contextlib import redirect_stderr
 
 import pytest
 
-from kvcs.render.progress import Bar
+from kvcs.render.fetching import Bar
 
 
 class Terminal(io.StringIO):
