@@ -76,7 +76,7 @@ class RevisionTree(Partial):
         """Read the contents of one file."""
         if path.endswith(_SMALL):
             return self._description(self._objects[path])
-        return behind(self._stored(path), lambda: self._sources.lfs)
+        return behind(self.stored(path), lambda: self._sources.lfs)
 
     def _description(self, object_id: str) -> bytes:
         """Read all such files at once: who reads one reads all, and each takes a while alone."""
@@ -100,7 +100,7 @@ class RevisionTree(Partial):
             path: None for path in asked if self._objects[path] in self._missing
         }
         here = [path for path in asked if path not in missing and not path.endswith(".json")]
-        return missing | unheld(self._sizes(here), self._stored, lambda: self._sources.lfs)
+        return missing | unheld(self._sizes(here), self.stored, lambda: self._sources.lfs)
 
     def fetch(
         self, paths: Iterable[str], progress: Progress = silent, *, pointed: bool = True
@@ -123,7 +123,8 @@ class RevisionTree(Partial):
     def _missing(self) -> frozenset[str]:
         return self._sources.promised.missing(self.description)
 
-    def _stored(self, path: str) -> bytes:
+    def stored(self, path: str) -> bytes:
+        """Return a file as it is, a Git LFS pointer for example."""
         object_id = self._objects[path]
         if self._lost is not None and object_id in self._missing:
             raise self._lost  # asked for once, which can take until a network gives up

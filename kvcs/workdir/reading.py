@@ -38,7 +38,7 @@ class Directory(Partial):
         self._objects = objects
 
     def __getitem__(self, path: str) -> bytes:
-        found = self._stored(path)
+        found = self.stored(path)
         return found if self._objects is None else behind(found, self._objects)
 
     def absent(self, paths: Iterable[str]) -> dict[str, Pointer | None]:
@@ -46,7 +46,7 @@ class Directory(Partial):
         if self._objects is None:
             return {}
         sizes = {path: self.size(path) for path in paths if path in self._paths}
-        return {**unheld(sizes, self._stored, self._objects)}
+        return {**unheld(sizes, self.stored, self._objects)}
 
     def fetch(
         self, paths: Iterable[str], progress: Progress = silent, *, pointed: bool = True
@@ -56,7 +56,8 @@ class Directory(Partial):
         if absent and self._objects is not None:
             self._objects().fetch([each for each in absent.values() if each], progress)
 
-    def _stored(self, path: str) -> bytes:
+    def stored(self, path: str) -> bytes:
+        """Return a file as it is, a Git LFS pointer for example."""
         with self._place(path) as place, open_file(place) as file:
             return file.read()
 
