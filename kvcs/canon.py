@@ -27,16 +27,18 @@ import base64
 import json
 import math
 import re
+import sys
 from collections import Counter
 from collections.abc import Callable
 from json.encoder import encode_basestring as quoted
-from typing import Any, NoReturn
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from kvcs.errors import FormatError
 from kvcs.npy import array_from_values, array_values, dtype_name
 from kvcs.spec import ClassRef, TensorRef, Value, VariableRef
+
+if TYPE_CHECKING:
+    import numpy as np
 
 MAX_DEPTH = 100
 MAX_FOREIGN_DEPTH = 250  # a config of Keras takes four levels for each model in a model
@@ -255,7 +257,7 @@ def encode(value: Value) -> Any:
     """
     if type(value) in _AS_THEY_ARE:
         return value
-    if isinstance(value, np.generic):  # before the numbers and texts that some of them are
+    if _is_scalar(value):  # before the numbers and texts that some of them are
         return {"$scalar": _encode_scalar(value)}
     if value is None or isinstance(value, bool | str):
         return value
@@ -270,6 +272,8 @@ def encode(value: Value) -> Any:
     for kind, tag, content in _TAGS:
         if isinstance(value, kind):
             return {tag: content(value)}
+    if _is_of_numpy(value, "ndarray"):
+        return {"$array": _encode_array(value)}
     raise TypeError(f"cannot be stored: {type(value).__name__} {value!r:.80}")
 
 
@@ -298,7 +302,17 @@ def _encode_dict(value: dict[Any, Value]) -> Any:
 
 def _is_plain(key: Any) -> bool:
     """Tell a key that JSON has, and that is no tag."""
-    return isinstance(key, str) and not isinstance(key, np.generic) and not key.startswith("$")
+    return isinstance(key, str) and not _is_scalar(key) and not key.startswith("$")
+
+
+def _is_scalar(value: Any) -> bool:
+    return _is_of_numpy(value, "generic")
+
+
+def _is_of_numpy(value: Any, kind: str) -> bool:
+    """Tell without importing NumPy, which takes long: who has a value of it has imported it."""
+    numpy = sys.modules.get("numpy")
+    return numpy is not None and isinstance(value, getattr(numpy, kind))
 
 
 def _pairs(value: dict[Any, Value]) -> list[Any]:
@@ -318,6 +332,8 @@ def _encode_class(value: ClassRef) -> dict[str, Any]:
 
 
 def _encode_scalar(value: np.generic[Any]) -> dict[str, Any]:
+    import numpy as np
+
     array = np.asarray(value)
     return {"dtype": dtype_name(array.dtype), "value": encode(array_values(array)[0])}
 
@@ -342,7 +358,6 @@ _TAGS: tuple[tuple[type, str, Callable[[Any], Any]], ...] = (
     (slice, "$slice", lambda value: [encode(x) for x in (value.start, value.stop, value.step)]),
     (range, "$range", lambda value: [value.start, value.stop, value.step]),
     (type(Ellipsis), "$ellipsis", lambda value: None),
-    (np.ndarray, "$array", _encode_array),
 )
 
 

@@ -59,8 +59,8 @@ class DamageError(KvcsError):
     """A stored model is not whole: something is missing, extra or altered."""
 
 
-class AbsentError(DamageError):
-    """What stands there is a pointer of Git LFS, and its object is not on this machine."""
+class AbsentError(RepositoryError):
+    """Part of a stored model is not on this machine (Git LFS, partial clone), nor to be had."""
 
 
 class SaveError(KvcsError):

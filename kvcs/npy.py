@@ -12,13 +12,17 @@ import math
 import re
 import struct
 from dataclasses import dataclass
-from typing import Any, TypeAlias
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from kvcs.errors import FormatError
 
-Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+if TYPE_CHECKING:
+    # Imported where an array is made: it takes longer than all that a small commit has to do.
+    import numpy as np
+
+    Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+else:
+    Array = Any
 Buffer: TypeAlias = bytes | bytearray | memoryview
 
 MAGIC = b"\x93NUMPY\x01\x00"
@@ -30,7 +34,7 @@ MAX_TEXT, MAX_TEXT_FACTOR = 1 << 24, 16
 # dtype by Keras' name -> the dtype of the stored array. What stands below the first line are the
 # dtypes of ml_dtypes, by their bits.
 STORED = {
-    **{name: np.dtype(name).newbyteorder("<").str for name in ("float16", "float32", "float64")},
+    **{f"float{bits}": f"<f{bits // 8}" for bits in (16, 32, 64)},
     **{f"{sign}int{bits}": f"{'<' if bits > 8 else '|'}{sign or 'i'}{bits // 8}"
        for sign in ("", "u") for bits in (8, 16, 32, 64)},
     "bool": "|b1",
@@ -79,6 +83,8 @@ def dtype_name(dtype: np.dtype[Any]) -> str:
 
 def true_dtype(name: str) -> np.dtype[Any]:
     """Return the dtype of a name in `STORED`, from ml_dtypes where NumPy has none."""
+    import numpy as np
+
     try:
         return np.dtype(name)
     except TypeError:
@@ -99,6 +105,8 @@ def encode(array: Array) -> tuple[bytes, memoryview]:
     Raises:
         TypeError: the dtype cannot be stored, or so many axes.
     """
+    import numpy as np
+
     name = dtype_name(array.dtype)
     if name not in STORED:
         raise TypeError(f"arrays of dtype {array.dtype} cannot be stored")
@@ -144,10 +152,14 @@ def parse_header(data: Buffer, size: int) -> Header:
     if header(descr, shape) != bytes(data[: start + length]):
         raise FormatError("not the header that kvcs writes")
     check_shape(descr, shape)
-    expected = start + length + math.prod(shape) * np.dtype(descr).itemsize
+    expected = start + length + math.prod(shape) * _item_size(descr)
     if size != expected:
         raise FormatError(f"{size} bytes where the header promises {expected}")
     return Header(descr, shape, start + length)
+
+
+def _item_size(descr: str) -> int:
+    return int(descr[2:])  # as in "<f4"
 
 
 def check_shape(descr: str, shape: tuple[int, ...]) -> None:
@@ -157,7 +169,7 @@ def check_shape(descr: str, shape: tuple[int, ...]) -> None:
         FormatError: too many axes or elements, even if none is left for an axis of size 0.
     """
     elements = math.prod(axis for axis in shape if axis)
-    if len(shape) > MAX_RANK or elements * np.dtype(descr).itemsize > MAX_BYTES:
+    if len(shape) > MAX_RANK or elements * _item_size(descr) > MAX_BYTES:
         raise FormatError("a shape that no array can have")
 
 
@@ -167,6 +179,8 @@ def decode(data: Buffer, dtype: str) -> Array:
     Raises:
         FormatError: not a `.npy` file that kvcs writes, or one that does not hold `dtype`.
     """
+    import numpy as np
+
     found = parse_header(data, len(data))
     if STORED.get(dtype) != found.descr:
         raise FormatError(f"holds {found.descr}, which is not how {dtype} is stored")
@@ -178,6 +192,8 @@ def decode(data: Buffer, dtype: str) -> Array:
 
 def array_values(array: Array) -> list[Any]:
     """Return the elements in C order, as Python numbers or text that hold them exactly."""
+    import numpy as np
+
     dtype_name(array.dtype)  # raises for what cannot be stored
     if _is_extension(array.dtype):
         array = array.astype(np.int64 if "int" in array.dtype.name else np.float64)
@@ -203,6 +219,8 @@ def array_from_values(dtype: str, shape: tuple[int, ...], values: list[Any]) -> 
 
 
 def _array_of(dtype: str, values: list[Any]) -> Array:
+    import numpy as np
+
     if dtype == "str":
         # An array gives each text the room of the longest.
         sizes = [len(value) for value in values if isinstance(value, str)]

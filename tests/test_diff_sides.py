@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from cli import kvcs, refused, small, store
+from clones import needs_lfs
 from gitrepo import commit_all, git
 
 import kvcs as package
@@ -167,16 +168,18 @@ class TestOneWeight:
         assert len(found.unread) == 1
 
 
+@needs_lfs
 class TestPointersOfGitLFS:
     def test_of_weights_that_changed(self) -> None:
         pointer_to(DENSE / "bias.npy")
         done = kvcs("diff", "models/b", "--exit-code")
         assert done.code == 1  # all is known but how much
-        line = "  *   dense  bias changed; statistics need the object: `git lfs pull`"
+        line = "  *   dense  bias changed; statistics need the object, which is not here"
         assert line in done.lines
         assert done.err == (
-            "kvcs: models/b has pointers of Git LFS in the place of weights: `git lfs pull` "
-            "fetches the objects\n"
+            "kvcs: git-lfs could not fetch 1 of 1 objects: there is no remote to fetch from. Check "
+            "the connection and `git lfs env`, then try again; `git lfs fetch --all` brings every "
+            "version at once.\n"
         )
 
     def test_of_weights_that_did_not_change(self) -> None:
@@ -193,7 +196,7 @@ class TestPointersOfGitLFS:
         pointer_to(DENSE / "bias.npy")
         done = kvcs("diff", "models/b", "--format", "markdown")
         assert done.code == 0
-        assert "`` changed; statistics need the object: `git lfs pull` ``" in done.out
+        assert "changed; statistics need the object, which is not here" in done.out
 
 
 class TestOneSide:

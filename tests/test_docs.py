@@ -37,6 +37,7 @@ DOCUMENTS = (
     "docs/diff.md",
     "docs/history.md",
     "docs/git.md",
+    "docs/lfs.md",
 )
 
 # What a user types to set kvcs up. `.ci/run` runs the second, and tests/test_demo.py the demo.

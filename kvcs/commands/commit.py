@@ -9,15 +9,20 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kvcs.commands.operand import is_manifest, is_manifest_file, what_stands_at
+from kvcs.commands.operand import is_manifest, is_manifest_file, opened, what_stands_at
 from kvcs.commands.verify import verify
-from kvcs.errors import DamageError, OperandError, RepositoryError
+from kvcs.errors import DamageError, NotAModelError, OperandError, RepositoryError
+from kvcs.spec import TensorSpec
+from kvcs.tree.reader import is_described
+from kvcs.tree.verify import outline
 from kvcs.tree.writer import MANIFEST
 
 if TYPE_CHECKING:
-    from kvcs.repo import Repository
+    from kvcs.repo import Recorded, Repository
 
 METRIC = "Kvcs-Metric"
+
+_HEADER = 4096  # no header of a tensor is longer
 
 
 def commit(
@@ -49,8 +54,10 @@ def commit(
 
     trailers = metric_trailers(metrics or {})
     with Repository.discover(_nearest(Path(path))) as repository:
+        directory = Path(path).absolute()
+        kept = repository.unchanged(directory)
         save(model, path, optimizer=optimizer)
-        return repository.commit([Path(path).absolute()], message, trailers)
+        return repository.commit([directory], message, trailers, kept=kept)
 
 
 def commit_directories(
@@ -73,16 +80,54 @@ def commit_directories(
             raise OperandError(
                 f"no model directory below {repository.top}: `kvcs export SOURCE DIR` makes one"
             )
-        for directory in chosen:
-            if what_stands_at(directory) == "nothing":
-                continue  # its removal is what is committed; git says if it never was
-            report = verify(directory)
-            if not report:
-                raise DamageError(
-                    f"{directory} is damaged and was not committed: {report.problems[0]}. "
-                    f"`kvcs verify {directory}` lists all that is wrong"
-                )
-        return repository.commit(chosen, message, trailers)
+        recorded = {directory: _recorded(directory) for directory in chosen}
+        try:
+            return repository.commit(chosen, message, trailers, recorded=recorded)
+        except DamageError:
+            for directory in chosen:
+                _refuse_damaged(directory)
+            raise
+
+
+def _recorded(directory: Path) -> dict[str, Recorded]:
+    """Return the checksums in a model, once all is seen to be right that takes no time to see.
+
+    The files themselves are looked at while they are committed, so that each is read once.
+    """
+    from kvcs.repo import Recorded
+
+    if what_stands_at(directory) == "nothing":
+        return {}  # its removal is what is committed; git says if it never was
+    try:
+        with opened(directory) as stored:
+            found = outline(stored.files, stored.name)
+    except (NotAModelError, DamageError):
+        _refuse_damaged(directory)
+        raise
+    if found.problems or not all(
+        _is_described(directory / path, tensor) for path, tensor in found.tensors.items()
+    ):
+        _refuse_damaged(directory)
+    return {path: Recorded(sha256, by) for path, (sha256, by) in found.recorded.items()}
+
+
+def _is_described(place: Path, tensor: TensorSpec) -> bool:
+    try:
+        with place.open("rb") as file:
+            return is_described(file.read(_HEADER), place.stat().st_size, tensor)
+    except OSError:
+        return False
+
+
+def _refuse_damaged(directory: Path) -> None:
+    if what_stands_at(directory) == "nothing":
+        return
+    report = verify(directory)
+    if not report:
+        raise DamageError(
+            f"{directory} is damaged and was not committed: {report.problems[0]}. "
+            f"`kvcs verify {directory}` lists all that is wrong"
+        )
 
 
 def models_of(repository: Repository) -> list[Path]:

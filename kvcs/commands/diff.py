@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from kvcs import comparison
+from kvcs.commands.fetching import fetch_changed
 from kvcs.commands.operand import Model, Stored, described
 from kvcs.comparison.weighing import Report
 from kvcs.tree.reader import Seen
@@ -144,6 +145,7 @@ def _compared(
         return comparison.weightless_diff(*models, has_weights, hints=hints)
     if not stats:
         return comparison.diff(*models, hints=hints)
+    fetch_changed(old.files, new.files, models)
     contents = old.contents(models[0]), new.contents(models[1])
     return comparison.weighed_diff(*models, *contents, hints=hints, numbers=numbers, report=report)
 

@@ -10,7 +10,7 @@ from kvcs.commands.hook_commit import LIMIT, LIMIT_KEY
 from kvcs.commands.steps import top_of
 from kvcs.commands.touched import all_models
 from kvcs.render.text import size
-from kvcs.repo import Repository, attributes, changes, ignored, pointer, settings
+from kvcs.repo import Repository, attributes, changes, ignored, lfs_pointers, settings
 from kvcs.repo.place import places_above
 
 LISTED = 5
@@ -99,8 +99,8 @@ def _large(repository: Repository, files: Mapping[str, str]) -> Iterator[Check]:
 
 def _pointers(repository: Repository, files: Mapping[str, str]) -> Iterator[Check]:
     listed = [(each, path) for path, each in files.items() if path.endswith(".npy")]
-    found = pointer.pointers(repository.git, listed)
-    without = pointer.without_object(repository.git, found)
+    found = lfs_pointers.pointers(repository.git, listed)
+    without = lfs_pointers.without_object(repository.git, found)
     if without:
         says = f"{len(without)} of {len(found)} objects are not here, such as that of {without[0]}"
         yield note("Git LFS", says, "git lfs pull")

@@ -65,14 +65,14 @@ class _Sizes:
     pointers: list[str] = field(default_factory=list)
 
     def known(self, recorded: Recorded) -> bool:
-        from kvcs.repo.pointer import LARGEST, parse_pointer
+        from kvcs.pointer import LIMIT, parse
 
         path = self.folder / recorded.path
         try:
             size = path.lstat().st_size
-            if size < LARGEST:
-                pointer = parse_pointer(path.read_bytes())
-                if pointer is not None and pointer.sha256 == recorded.sha256:
+            if size < LIMIT:
+                pointer = parse(path.read_bytes())
+                if pointer is not None and pointer.oid == recorded.sha256:
                     self.pointers.append(recorded.path)
                     return True
         except OSError:

@@ -75,7 +75,7 @@ def _known(
     tree: RevisionTree, changed: frozenset[str], sizes: Mapping[str, int]
 ) -> Callable[[Recorded], bool]:
     """Return what tells of a tensor or asset that it need not be read."""
-    from kvcs.repo.pointer import LARGEST, parse_pointer
+    from kvcs import pointer as lfs
 
     def known(recorded: Recorded) -> bool:
         path = recorded.path
@@ -83,10 +83,10 @@ def _known(
             return False
         if path not in changed and _description(path, tree) not in changed:
             return True  # as in HEAD, and so is what describes it
-        if sizes.get(tree.object_id(path) or "", 0) >= LARGEST:
+        if sizes.get(tree.object_id(path) or "", 0) >= lfs.LIMIT:
             return False  # a tensor, to be read once
-        pointer = parse_pointer(tree[path])
-        return pointer is not None and pointer.sha256 == recorded.sha256
+        pointer = lfs.parse(tree.stored(path))
+        return pointer is not None and pointer.oid == recorded.sha256
 
     return known
 

@@ -58,14 +58,14 @@ def _missing(pushed: Pushed) -> Iterator[str]:
 
 
 def _without_objects(repository: Repository, pushed: Pushed) -> Iterator[str]:
-    from kvcs.repo import hooks, pointer
+    from kvcs.repo import hooks, lfs_pointers
 
     tensors = [(each, path) for each, path in pushed.files if path.endswith(".npy")]
-    found = pointer.pointers(repository.git, tensors)
+    found = lfs_pointers.pointers(repository.git, tensors)
     place = hooks.find(repository.git, repository.top or repository.git_dir)
     if not found or place.runs_lfs("pre-push"):
         return  # git-lfs has just asked the remote for those that are not here
-    missing = pointer.without_object(repository.git, found)
+    missing = lfs_pointers.without_object(repository.git, found)
     here = f"; {len(missing)} of them are not even here, such as that of {missing[0]}"
     yield (
         f"{len(found)} tensors are pointers of Git LFS, and no hook uploads their objects"

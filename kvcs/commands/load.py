@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from kvcs.commands.fetching import fetch
 from kvcs.commands.operand import Model, is_live, is_saved_file, opened
 
 
@@ -20,7 +21,8 @@ def load(
     """Return a stored model as a live Keras model.
 
     A revision is read straight from git's objects; the working tree stays as it is. Every
-    checksum is verified before a byte reaches Keras.
+    checksum is verified before a byte reaches Keras. What Git LFS or a partial clone left elsewhere
+    is fetched in one go.
 
     Args:
         operand: a model directory, `REV:DIR`, or a file that Keras 3 or 2 saved.
@@ -35,6 +37,7 @@ def load(
         OperandError: there is no such model.
         DamageError: it is not whole.
         RefusedError: it names something that is neither known nor given; the text says where.
+        RepositoryError: part of it is not on this machine, and cannot be fetched.
         RestoreError: it cannot be built here; the text names the layer.
     """
     if is_live(operand):
@@ -54,6 +57,7 @@ def load(
             safe_mode=safe_mode,
         )
     with opened(operand) as stored:
+        fetch(stored.files, optimizer=compile)
         model = stored.model()
         if safe_mode:
             from kvcs.keras_files.declared import check_sizes

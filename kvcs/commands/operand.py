@@ -8,14 +8,16 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from kvcs import npy
-from kvcs.commands.pointers import Contents
+from kvcs.commands.fetching import fetch_description
 from kvcs.errors import KvcsError, NotAModelError, OperandError
 from kvcs.spec import StoredModel
 from kvcs.tree import reader, writer
+from kvcs.tree.partial import Objects
 from kvcs.tree.writer import LAYER, MANIFEST
 from kvcs.workdir import Directory, open_file
 
@@ -43,13 +45,14 @@ class Stored:
 
     def model(self, seen: reader.Seen | None = None) -> StoredModel:
         """Read the model as data; layers in `seen` are shared with it, and not read again."""
+        fetch_description(self.files)
         return reader.read(self.files, self.name, seen)
 
     def contents(self, model: StoredModel) -> Mapping[str, Callable[[], npy.Array | bytes]]:
         """Return its tensors and assets, checked as they are read."""
         if self.live is not None:
             return self.live
-        return Contents(reader.Contents(self.files, model, self.name), self.files, model, self.name)
+        return reader.Contents(self.files, model, self.name)
 
 
 def is_live(operand: Model) -> bool:
@@ -119,7 +122,7 @@ def _directory(name: str) -> Directory:
             f"{name} is a file, and no model that kvcs reads: expected a model directory, "
             "REV:DIR, or a file that ends in .keras or .h5"
         )
-    directory = Directory(Path(name))
+    directory = Directory(Path(name), cache(lambda: _objects(Path(name))))
     if what_stands_at(name) == "nothing":
         try:
             len(directory)  # puts it back, if a save that was killed had moved it aside
@@ -132,6 +135,12 @@ def _directory(name: str) -> Directory:
             "Name the directory that `kvcs.save` or `kvcs export` wrote"
         )
     return directory
+
+
+def _objects(directory: Path) -> Objects:
+    from kvcs.repo.lfs import objects_around
+
+    return objects_around(directory)
 
 
 def _advice(name: str) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from typing import Any, Protocol
 
+from kvcs.commands.fetching import fetch
 from kvcs.commands.operand import is_saved_file, opened
 from kvcs.commands.quiet import quiet_start
 from kvcs.errors import RestoreError
@@ -85,6 +86,7 @@ def opened_model(operand: str) -> Iterator[Described]:
             yield found
         return
     with opened(operand) as stored:
+        fetch(stored.files)
         model = stored.model()
         yield _Stored(model, stored.contents(model))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from kvcs.commands.fetching import fetch
 from kvcs.commands.operand import Model, has_layers, opened
 from kvcs.errors import DamageError, NotAModelError
 from kvcs.tree.reader import Problem
@@ -15,6 +16,8 @@ from kvcs.tree.writer import MANIFEST
 
 def verify(operand: Model) -> Report:
     """Check every checksum of a stored model; Keras is not needed.
+
+    Of a tensor that Git LFS keeps and that is not on this machine, the pointer is checked.
 
     Args:
         operand: a model directory or `REV:DIR`.
@@ -27,6 +30,7 @@ def verify(operand: Model) -> Report:
     """
     try:
         with opened(operand) as stored:
+            fetch(stored.files, pointed=False)
             return verify_files(stored.files, stored.name)
     except NotAModelError:
         if not has_layers(Path(os.fspath(operand))):

@@ -150,6 +150,7 @@ def _places(repository: Repository, revision: str) -> dict[str, str]:
         return {_below(path, top): _shown(path) for path in there}
     repository.resolve(revision)
     tree = repository.revision(f"{revision}:")
+    tree.fetch(path for path in tree if path.rpartition("/")[2] == MANIFEST)
     manifests = {path.rpartition("/")[0] for path in tree if path.rpartition("/")[2] == MANIFEST}
     outer = [place for place in manifests if place and not _is_inside(place, manifests)]
     found = [place for place in outer if is_manifest(tree[f"{place}/{MANIFEST}"])]

@@ -101,7 +101,7 @@ def unread(change: Change) -> dict[str, dict[str, str]]:
 def not_read(why: dict[str, str]) -> str:
     """Say that weights are others, and that they could not be read."""
     if why["reason"] == ABSENT:
-        return "changed; statistics need the object: `git lfs pull`"
+        return "changed; statistics need the object, which is not here"
     return "changed; damaged, and not read"
 
 

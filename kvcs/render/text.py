@@ -94,10 +94,16 @@ def report(found: Report) -> RenderableType:
     """Lay out the report of one model for `kvcs verify`."""
     name = plain(found.name)
     if found:
-        return Text(f"ok       {name}: {found.files} files, every checksum holds")
+        return Text(f"ok       {name}: {found.files} files, every checksum holds{_pointers(found)}")
     count = len(found.problems)
     head = Text(f"DAMAGED  {name}: {count} problem{'s' * (count != 1)}", style="bold red")
     return Group(head, *[Text(f"  {plain(str(problem))}") for problem in found.problems])
+
+
+def _pointers(found: Report) -> str:
+    if not found.pointers:
+        return ""
+    return f" ({found.pointers} by Git LFS pointer, not fetched)"
 
 
 def digests(found: Digests) -> RenderableType:

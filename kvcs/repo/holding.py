@@ -10,23 +10,20 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from kvcs.errors import KvcsError
-from kvcs.repo.objects import ObjectReader
 from kvcs.repo.place import Place, pathspec
 from kvcs.repo.program import GitProgram
-from kvcs.repo.revision import RevisionTree, read_revision
+from kvcs.repo.revision import RevisionTree, Sources, read_revision
 
 # What no reference points to, but what a person compares with: `git diff HEAD...FETCH_HEAD`.
 _PASSING = ("FETCH_HEAD", "MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "REBASE_HEAD")
 
 
-def holders(
-    git: GitProgram, place: Place, reader: ObjectReader, path: str, object_id: str
-) -> Iterator[RevisionTree]:
+def holders(sources: Sources, place: Place, path: str, object_id: str) -> Iterator[RevisionTree]:
     """Yield directories that hold an object at a path, those that are found fastest first."""
     folder, _, name = path.rpartition("/")
-    for revision in _revisions(git, place, path, object_id):
+    for revision in _revisions(sources.git, place, path, object_id):
         with suppress(KvcsError):
-            tree = read_revision(git, place, reader, f"{revision}:{folder}")
+            tree = read_revision(sources, place, f"{revision}:{folder}")
             if tree.object_id(name) == object_id:
                 yield tree
 

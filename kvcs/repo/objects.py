@@ -1,4 +1,4 @@
-"""Contents of git objects, from one `git cat-file` process."""
+"""Contents of git objects, from one `git cat-file` process, and their sizes."""
 
 from __future__ import annotations
 
@@ -106,6 +106,13 @@ class ObjectReader:
                 stream.close()
         with contextlib.suppress(GitCommandError):
             process.wait()
+
+
+def sizes(git: GitProgram, object_ids: Sequence[str]) -> list[int | None]:
+    """Return the sizes of objects; None for what is not there."""
+    asked = "".join(f"{object_id}\n" for object_id in object_ids).encode()
+    done = git.check("cat-file", "--batch-check=%(objectsize)", stdin=asked)
+    return [int(line) if line.isdigit() else None for line in done.output.splitlines()]
 
 
 def _begin(git: GitProgram) -> Git.AutoInterrupt:

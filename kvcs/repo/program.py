@@ -25,6 +25,12 @@ WRITING: Mapping[str, str] = MappingProxyType(
 READING: Mapping[str, str] = MappingProxyType({**WRITING, "GIT_OPTIONAL_LOCKS": "0"})
 
 
+# Whoever waits for a download can be asked for a password, as by git itself.
+FETCHING: Mapping[str, str] = MappingProxyType(
+    {name: value for name, value in WRITING.items() if name != "GIT_TERMINAL_PROMPT"}
+)
+
+
 @dataclass(frozen=True)
 class Completed:
     """What a finished git command left behind."""

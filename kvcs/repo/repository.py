@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 
 from kvcs.errors import RepositoryError
 from kvcs.repo.batch import Trees, read_objects
+from kvcs.repo.blobs import Kept, unchanged
 from kvcs.repo.branch import check_branch, commit_to_branch
-from kvcs.repo.committing import commit_directories
+from kvcs.repo.committing import Recorded, commit_directories
 from kvcs.repo.history import Selection, Version, follow, read_history
 from kvcs.repo.holding import holders
+from kvcs.repo.lfs import LfsStore
+from kvcs.repo.object_settings import read_settings
 from kvcs.repo.objects import ObjectReader
 from kvcs.repo.occurrences import Edit, abbreviations, read_edits, refs_with
 from kvcs.repo.partial import fetch_missing
 from kvcs.repo.place import Place, find_place
 from kvcs.repo.program import WRITING, GitProgram, decode
-from kvcs.repo.revision import RevisionTree, parse, read_revision, resolve_commit
+from kvcs.repo.promised import Promised
+from kvcs.repo.revision import RevisionTree, Sources, parse, read_revision, resolve_commit
 
 
 class Repository:
@@ -35,6 +39,7 @@ class Repository:
         self._git = git
         self._place = place
         self._reader = ObjectReader(git)
+        self._sources = Sources(git, self._reader, Promised(git), LfsStore(git))
         self._trees = Trees(git)
 
     @classmethod
@@ -78,20 +83,22 @@ class Repository:
 
         What comes before the first colon is a revision in any of git's spellings; what follows
         is a path from the repository root, or from here if it begins with `./` or `../`.
-        Nothing but names is read until a file is asked for.
+        Nothing but names is read until a file is asked for. A Git LFS pointer stands for its
+        object; what is not on this machine is fetched together by `RevisionTree.fetch`, or else
+        one by one as it is read.
 
         Raises:
             RepositoryError: if there is no such revision, or no such directory in it.
             DamageError: if the directory holds symbolic links or submodules.
         """
-        return read_revision(self._git, self._place, self._reader, spec)
+        return read_revision(self._sources, self._place, spec)
 
     def holding(self, path: str, object_id: str) -> Iterator[RevisionTree]:
         """Yield directories that hold an object, by its full hash, at a path from the root.
 
         First the index, then HEAD, then the newest commit of any branch, tag, stash or reflog.
         """
-        return holders(self._git, self._place, self._reader, path, object_id)
+        return holders(self._sources, self._place, path, object_id)
 
     def blob_id(self, file: Path) -> str:
         """Return the hash that git gives to the contents of a file.
@@ -126,6 +133,9 @@ class Repository:
         directories: Sequence[Path],
         message: str,
         trailers: Sequence[tuple[str, str]] = (),
+        *,
+        recorded: Mapping[Path, Mapping[str, Recorded]] = MappingProxyType({}),
+        kept: Kept = MappingProxyType({}),
     ) -> str | None:
         """Commit the directories as they are in the working tree, and nothing else.
 
@@ -133,15 +143,34 @@ class Repository:
         or not. The hooks of the repository run, and its settings for identity and signatures
         hold.
 
+        Args:
+            directories: what is committed.
+            message: the commit message.
+            trailers: key and value of each trailer.
+            recorded: by directory, the checksums that files in it should have. They are looked
+                at where a file changed since the last commit, or what records its checksum.
+            kept: what `unchanged` returned before the directories were saved.
+
         Returns:
             The full hash of the new commit, or None when nothing changed.
 
         Raises:
             RepositoryError: if git must not or will not commit; then nothing has changed.
+            DamageError: a file has another checksum than it should have; likewise.
         """
-        if commit_directories(self._git, self._place, directories, message, trailers):
+        work = (directories, message, trailers, recorded, kept)
+        if commit_directories(self._git, self._place, *work):
             return self.resolve("HEAD")
         return None
+
+    def unchanged(self, directory: Path) -> Kept:
+        """Return the files of a directory that git knows to be unchanged, without reading them.
+
+        For a save that is about to follow: where it links a file, git would read it again.
+        """
+        if self.top is None:
+            return {}
+        return unchanged(read_settings(self._git), self.top, [self._place.relative(directory)])
 
     def commit_to_branch(
         self,

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
-from kvcs.errors import DamageError, RepositoryError
-from kvcs.repo.objects import ObjectReader
+from kvcs.errors import AbsentError, DamageError, RepositoryError
+from kvcs.pointer import Pointer
+from kvcs.repo.lfs import LfsStore
+from kvcs.repo.objects import ObjectReader, sizes
 from kvcs.repo.place import Place, pathspec, resolve
 from kvcs.repo.program import Completed, GitProgram
+from kvcs.repo.promised import Promised
+from kvcs.tree.partial import Partial, Progress, behind, silent, unheld
 
 # The file of which a model has hundreds.
 _SMALL = "layer.json"
@@ -37,18 +43,29 @@ class Entry(NamedTuple):
     path: bytes
 
 
-class RevisionTree(Mapping[str, bytes]):
+@dataclass(frozen=True)
+class Sources:
+    """Where the contents of a revision come from."""
+
+    git: GitProgram
+    reader: ObjectReader
+    promised: Promised
+    lfs: LfsStore
+
+
+class RevisionTree(Partial):
     """The files below one directory of a revision, by POSIX path, sorted.
 
     The names are known from the beginning; contents come from git's objects when asked for, and
-    are not kept. Readable while its `Repository` is open.
+    are not kept. A Git LFS pointer stands for its object. Readable while its `Repository` is open.
     """
 
-    def __init__(self, description: str, objects: Mapping[str, str], reader: ObjectReader) -> None:
+    def __init__(self, description: str, objects: Mapping[str, str], sources: Sources) -> None:
         self.description = description
         self.path = description[(_first_colon(description) or 0) + 1 :]
         self._objects = dict(sorted(objects.items()))
-        self._reader = reader
+        self._sources = sources
+        self._lost: AbsentError | None = None
         self._small: dict[str, bytes] = {}
 
     def object_id(self, path: str) -> str | None:
@@ -57,22 +74,67 @@ class RevisionTree(Mapping[str, bytes]):
 
     def __getitem__(self, path: str) -> bytes:
         """Read the contents of one file."""
-        object_id = self._objects[path]
-        if not path.endswith(_SMALL):
-            return self._reader.read(object_id)
-        if object_id not in self._small:
-            self._read_small()
-        return self._small[object_id]
+        if path.endswith(_SMALL):
+            return self._description(self._objects[path])
+        return behind(self.stored(path), lambda: self._sources.lfs)
 
-    def _read_small(self) -> None:
+    def _description(self, object_id: str) -> bytes:
         """Read all such files at once: who reads one reads all, and each takes a while alone."""
-        wanted = {each for path, each in self._objects.items() if path.endswith(_SMALL)}
-        ids = sorted(wanted)
-        self._small = dict(zip(ids, self._reader.read_all(ids), strict=True))
+        if object_id not in self._small:
+            paths = [path for path in self._objects if path.endswith(_SMALL)]
+            self.fetch(paths, pointed=False)
+            ids = sorted({self._objects[path] for path in paths})
+            self._small = dict(zip(ids, self._sources.reader.read_all(ids), strict=True))
+        return self._small[object_id]
 
     def expect(self, paths: Iterable[str]) -> None:
         """Say which files will be read next, in order, so that they come faster."""
-        self._reader.expect([self._objects[path] for path in paths if path in self._objects])
+        expected = [self._objects[path] for path in paths if path in self._objects]
+        if self._missing.isdisjoint(expected):
+            self._sources.reader.expect(expected)
+
+    def absent(self, paths: Iterable[str]) -> dict[str, Pointer | None]:
+        """Return which of the files cannot be read here, each with its pointer if it has one."""
+        asked = [path for path in paths if path in self._objects]
+        missing: dict[str, Pointer | None] = {
+            path: None for path in asked if self._objects[path] in self._missing
+        }
+        here = [path for path in asked if path not in missing and not path.endswith(".json")]
+        return missing | unheld(self._sizes(here), self.stored, lambda: self._sources.lfs)
+
+    def fetch(
+        self, paths: Iterable[str], progress: Progress = silent, *, pointed: bool = True
+    ) -> None:
+        """Bring files to this machine: in one request to git's remote, and one to that of LFS."""
+        asked = list(paths)
+        wanted = {self._objects[path] for path in asked if path in self._objects} & self._missing
+        if wanted:
+            try:
+                self._sources.promised.fetch(wanted, progress)
+            except AbsentError as error:
+                self._lost = error
+                raise
+            self._missing -= wanted
+        if pointed:
+            pointers = [pointer for pointer in self.absent(asked).values() if pointer]
+            self._sources.lfs.fetch(pointers, progress)
+
+    @cached_property
+    def _missing(self) -> frozenset[str]:
+        return self._sources.promised.missing(self.description)
+
+    def stored(self, path: str) -> bytes:
+        """Return a file as it is, a Git LFS pointer for example."""
+        object_id = self._objects[path]
+        if self._lost is not None and object_id in self._missing:
+            raise self._lost  # asked for once, which can take until a network gives up
+        return self._sources.reader.read(object_id)
+
+    def _sizes(self, paths: Sequence[str]) -> dict[str, int]:
+        if not paths:
+            return {}
+        found = sizes(self._sources.git, [self._objects[path] for path in paths])
+        return {path: size for path, size in zip(paths, found, strict=True) if size is not None}
 
     def __iter__(self) -> Iterator[str]:
         """Go through the paths in order."""
@@ -91,16 +153,17 @@ class RevisionTree(Mapping[str, bytes]):
         return f"<{type(self).__name__} {self.description}>"
 
 
-def read_revision(git: GitProgram, place: Place, reader: ObjectReader, text: str) -> RevisionTree:
+def read_revision(sources: Sources, place: Place, text: str) -> RevisionTree:
     """Return the tree that `REV:DIR` or `:DIR` names.
 
     Raises:
         RepositoryError: if there is no such revision, or no such directory in it.
         DamageError: if the directory holds entries that are no files.
     """
+    git = sources.git
     spec = parse(text, place)
     entries = _list_tree(git, place, spec) if spec.revision else _list_index(git, place, spec)
-    return RevisionTree(str(spec), _objects(entries, spec), reader)
+    return RevisionTree(str(spec), _objects(entries, spec), sources)
 
 
 def resolve_commit(git: GitProgram, revision: str) -> str:

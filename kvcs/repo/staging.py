@@ -5,17 +5,29 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-from collections.abc import Sequence
+import sys
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import NamedTuple
 
 from kvcs.errors import RepositoryError
+from kvcs.repo.blobs import Prepared, StoredFile
+from kvcs.repo.index_file import read_entries, remember
+from kvcs.repo.object_settings import Settings
 from kvcs.repo.place import pathspec
 from kvcs.repo.program import WRITING, GitProgram, decode
 
-# Weights hardly deflate, and git would spend most of its time on the attempt; files above the
-# threshold go straight into a pack, and never as a whole into memory.
+# Where git has to store the weights. They hardly deflate, and it would spend most of its time on
+# the attempt; files above the threshold go straight into a pack, and never as a whole into memory.
 _FOR_WEIGHTS = ("-c", "core.compression=0", "-c", "core.bigFileThreshold=512k")
+
+
+_ABSENT = b"000000"
+
+# What stands in a lock of ours, beside the system's own lock on it, which ends with the process.
+_MARK = b"kvcs commit\n"
 
 
 class PrivateIndex:
@@ -23,23 +35,24 @@ class PrivateIndex:
 
     A refused commit leaves no trace by never having touched the index: only `publish` replaces
     it. This is git's own protocol for the index, with a second file next to the lock since git
-    takes no empty file for an index.
+    takes no empty file for an index. The lock of a killed commit is taken over by the next one.
     """
 
-    def __init__(self, git: GitProgram) -> None:
-        self._index = index_path(git)
-        self._lock = Path(f"{self._index}.lock")
-        self._copy = Path(f"{self._index}.kvcs")
+    def __init__(self, index: Path) -> None:
+        self.path = Path(f"{index}.kvcs")
+        self._index = index
+        self._lock = Path(f"{index}.lock")
+        self._locked: int | None = None
 
     @property
     def environment(self) -> dict[str, str]:
         """The environment in which git works on the copy."""
-        return {**WRITING, "GIT_INDEX_FILE": str(self._copy)}
+        return {**WRITING, "GIT_INDEX_FILE": str(self.path)}
 
     def __enter__(self) -> PrivateIndex:
         """Lock the index and copy it."""
         try:
-            self._lock.touch(exist_ok=False)
+            self._locked = _take(self._lock)
         except FileExistsError as error:
             raise RepositoryError(
                 f"{self._lock} exists: another git is at work in this repository. "
@@ -54,9 +67,31 @@ class PrivateIndex:
             raise RepositoryError(f"The index cannot be copied: {error}") from error
         return self
 
+    @contextlib.contextmanager
+    def without(self, git: GitProgram, others: Sequence[Change]) -> Iterator[dict[str, str]]:
+        """Yield an environment in which git sees this index, but for changes of others.
+
+        They stay staged in the index itself, for a later commit.
+        """
+        if not others:
+            yield self.environment
+            return
+        reduced = Path(f"{self.path}.head")
+        environment = {**self.environment, "GIT_INDEX_FILE": str(reduced)}
+        try:
+            shutil.copy2(self.path, reduced)
+            removed_first = sorted(others, key=lambda change: change.mode != _ABSENT)
+            lines = [b"%s %s\t%s\0" % change for change in removed_first]
+            command = ("update-index", "-z", "--index-info")
+            git.check(*command, stdin=b"".join(lines), environment=environment)
+            yield environment
+        finally:
+            _remove_index(reduced)
+
     def publish(self) -> None:
         """Make the copy the index."""
-        self._copy.replace(self._index)
+        if self.path.exists():
+            self.path.replace(self._index)
 
     def __exit__(
         self,
@@ -68,21 +103,73 @@ class PrivateIndex:
         self._clean_up()
 
     def _begin(self) -> None:
-        self._copy.unlink(missing_ok=True)
+        _remove_index(self.path)  # of a killed commit
+        _remove_index(Path(f"{self.path}.head"))
         # With its times: git distrusts entries that are not older than their index.
         with contextlib.suppress(FileNotFoundError):
-            shutil.copy2(self._index, self._copy)
+            shutil.copy2(self._index, self.path)
 
     def _clean_up(self) -> None:
-        self._copy.unlink(missing_ok=True)
-        Path(f"{self._copy}.lock").unlink(missing_ok=True)
+        _remove_index(self.path)
         self._lock.unlink(missing_ok=True)
+        if self._locked is not None:
+            os.close(self._locked)
 
 
-def index_path(git: GitProgram) -> Path:
-    """Return where the index is: each worktree has its own, and `GIT_INDEX_FILE` may name one."""
-    done = git.check("rev-parse", "--path-format=absolute", "--git-path", "index")
-    return Path(done.text)
+def _take(lock: Path) -> int:
+    """Make a lock, or take over one whose owner was killed."""
+    try:
+        opened = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+    except FileExistsError:
+        opened = os.open(lock, os.O_RDWR)
+        with contextlib.suppress(OSError):
+            if os.read(opened, len(_MARK) + 1) == _MARK and _is_free(opened, lock):
+                return opened
+        os.close(opened)
+        raise
+    _is_free(opened, lock)
+    os.write(opened, _MARK)
+    return opened
+
+
+def _is_free(opened: int, lock: Path) -> bool:
+    """Lock the lock itself; False where somebody else has it, or the system has no such thing."""
+    if sys.platform == "win32":
+        return False
+    import fcntl
+
+    try:
+        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return os.path.samestat(os.fstat(opened), lock.stat())
+
+
+def _remove_index(index: Path) -> None:
+    index.unlink(missing_ok=True)
+    Path(f"{index}.lock").unlink(missing_ok=True)
+
+
+class Change(NamedTuple):
+    """A path in which the index differs from HEAD: mode and name of the blob in HEAD, the path."""
+
+    mode: bytes
+    name: bytes
+    path: bytes
+
+
+def staged(git: GitProgram, environment: Mapping[str, str]) -> list[Change]:
+    """Return all in which an index differs from HEAD, or from nothing before the first commit."""
+    head = "HEAD"
+    if git.run("rev-parse", "--verify", "--quiet", "HEAD").status != 0:
+        head = git.check("hash-object", "-t", "tree", "--stdin").text
+    options = ("--cached", "--raw", "-z", "--no-renames", "--no-abbrev", "--ignore-submodules=none")
+    records = git.check("diff-index", *options, head, environment=environment).records
+    found: dict[bytes, Change] = {}
+    for facts, path in zip(records[::2], records[1::2], strict=True):
+        mode, _, name, _, _ = facts.removeprefix(b":").split()
+        found.setdefault(path, Change(mode, name, path))  # an unmerged path comes twice
+    return list(found.values())
 
 
 def refuse_unsuitable(top: Path, path: str) -> None:
@@ -108,13 +195,17 @@ def refuse_unmerged(git: GitProgram, paths: Sequence[str]) -> None:
         )
 
 
-def refuse_ignored(git: GitProgram, top: Path, paths: Sequence[str]) -> None:
-    """Refuse directories with files that `git add` would leave out without a word."""
+def refuse_ignored(git: GitProgram, top: Path, paths: Sequence[str]) -> set[bytes]:
+    """Refuse directories with files that `git add` would leave out without a word.
+
+    Returns:
+        The files that it leaves out rightly, since they are no part of any model.
+    """
     listing = ("ls-files", "-z", "--full-name", "--others", "--ignored", "--exclude-standard")
-    done = git.check(*listing, "--", *map(pathspec, paths))
-    ignored = next((path for path in map(decode, done.records) if not _litter(path)), None)
+    found = git.check(*listing, "--", *map(pathspec, paths)).records
+    ignored = next((path for path in map(decode, found) if not _litter(path)), None)
     if ignored is None:
-        return
+        return set(found)
     question = os.fsencode(top / ignored) + b"\0"
     answer = git.check("check-ignore", "--verbose", "-z", "--stdin", stdin=question)
     source, line, pattern, _ = map(decode, answer.records)
@@ -124,30 +215,67 @@ def refuse_ignored(git: GitProgram, top: Path, paths: Sequence[str]) -> None:
     )
 
 
-def stage(git: GitProgram, top: Path, paths: Sequence[str], environment: dict[str, str]) -> None:
-    """Bring the index up to the working tree below the paths, and only there."""
-    addable = [path for path in paths if _addable(git, top, path)]
+def stage(
+    git: GitProgram,
+    settings: Settings,
+    top: Path,
+    paths: Sequence[str],
+    index: PrivateIndex,
+    prepared: Prepared | None,
+) -> None:
+    """Bring the index up to the working tree below the paths, and only there.
+
+    What is prepared is entered as it is, and then `git add` has the last word: it looks at
+    everything, and finds most of it done.
+    """
+    options = _FOR_WEIGHTS if prepared is None else ()
+    if prepared and prepared.files:
+        _enter(git, settings, index, prepared.files)
+    addable = _addable(git, top, paths)
     if addable:
-        git.check(
-            *_FOR_WEIGHTS, "add", "--all", "--", *map(pathspec, addable), environment=environment
-        )
+        specs = map(pathspec, addable)
+        git.check(*options, "add", "--all", "--", *specs, environment=index.environment)
 
 
-def differs(git: GitProgram, paths: Sequence[str], environment: dict[str, str]) -> bool:
-    """Tell whether the index differs from HEAD below the paths."""
-    options = ("--cached", "--quiet", "--no-ext-diff", "--no-textconv")
-    done = git.run("diff", *options, "--", *map(pathspec, paths), environment=environment)
-    return done.status != 0
+def _enter(
+    git: GitProgram, settings: Settings, index: PrivateIndex, files: Mapping[bytes, StoredFile]
+) -> None:
+    """Enter blobs into the index, with the status of their files, so that git reads none again."""
+    lines = [
+        b"%o %s\t%s\0" % (mode, blob.name.encode(), path) for path, (mode, blob) in files.items()
+    ]
+    command = ("update-index", "-z", "--index-info")
+    git.check(*command, stdin=b"".join(lines), environment=index.environment)
+    data = index.path.read_bytes()
+    entries = read_entries(data, settings.name_size, [*files]) or {}
+    statuses = {
+        entry.position: (entry.mode, files[path][1].status)
+        for path, entry in entries.items()
+        if path in files
+    }
+    index.path.write_bytes(remember(data, settings.algorithm, statuses))
 
 
-def _addable(git: GitProgram, top: Path, path: str) -> bool:
-    """Tell whether `git add` finds anything; not so where a removal is staged already."""
-    listing = ("ls-files", "-z", "--cached", "--others", "--exclude-standard")
-    if git.check(*listing, "--", pathspec(path)).output:
-        return True
+def _addable(git: GitProgram, top: Path, paths: Sequence[str]) -> list[str]:
+    """Return where `git add` finds anything; it does not where a removal is staged already."""
+    listing = ("ls-files", "-z", "--full-name", "--cached", "--others", "--exclude-standard")
+    found = sorted(git.check(*listing, "--", *map(pathspec, paths)).records)
+    addable = []
+    for path in paths:
+        below = os.fsencode(path) + b"/" if path else b""
+        at = bisect_left(found, below)
+        if at < len(found) and found[at].startswith(below):
+            addable.append(path)
+        else:
+            _refuse_nothing(git, top, path)
+    return addable
+
+
+def _refuse_nothing(git: GitProgram, top: Path, path: str) -> None:
+    """Refuse a directory that neither is there nor was."""
     where = ("--end-of-options", "HEAD", path)
     if git.run("--literal-pathspecs", "ls-tree", "-z", "--full-tree", *where).output:
-        return False
+        return
     if (top / path).exists():
         raise RepositoryError(f"'{path or '.'}' holds no files; there is nothing to commit.")
     raise RepositoryError(f"'{path}' does not exist, and git does not track it.")

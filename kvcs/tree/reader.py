@@ -14,6 +14,7 @@ from kvcs import canon, npy
 from kvcs.checksum import sha256
 from kvcs.errors import DamageError, FormatError, NewerFormatError, NotAModelError
 from kvcs.names import folded
+from kvcs.pointer import Pointer
 from kvcs.spec import (
     MISSING,
     LayerEntry,
@@ -201,7 +202,7 @@ class Walk:
         if data is None:
             return None
         if sha256([data]) == tensor.sha256:
-            if _described(data) == (npy.STORED[tensor.dtype], tensor.shape):
+            if is_described(data, len(data), tensor):
                 return data
             self._problem("invalid", path, layer, "not the array that its layer describes")
         elif _is_short(data, tensor):
@@ -211,6 +212,17 @@ class Walk:
         else:
             self._problem("altered", path, layer, "altered: its SHA-256 is not the recorded one")
         return None
+
+    def check_pointer(
+        self, path: str, layer: str, pointer: Pointer, digest: str, size: int | None = None
+    ) -> None:
+        """Check the pointer of a file whose content is not here, by digest and, if known, size."""
+        if pointer.oid != digest:
+            message = "altered: its Git LFS pointer is that of another file"
+            self._problem("altered", path, layer, message)
+        elif size is not None and pointer.size != size:
+            message = f"invalid: its Git LFS pointer says {pointer.size} bytes, it has {size}"
+            self._problem("invalid", path, layer, message)
 
     def check_asset(self, path: str, layer: str, digest: str) -> bytes | None:
         """Read one asset and check it; None when it cannot be used."""
@@ -236,12 +248,19 @@ def _or(value: Any, default: Any) -> Any:
     return default if value is None else value
 
 
-def _described(data: bytes) -> tuple[str, tuple[int, ...]] | None:
+def is_described(head: bytes, size: int, tensor: TensorSpec) -> bool:
+    """Tell whether a `.npy` file is the array that a layer describes, as far as its head says.
+
+    Args:
+        head: the beginning of the file, header included.
+        size: of the whole file in bytes.
+        tensor: the description.
+    """
     try:
-        header = npy.parse_header(data, len(data))
+        header = npy.parse_header(head, size)
     except FormatError:
-        return None
-    return header.descr, header.shape
+        return False
+    return (header.descr, header.shape) == (npy.STORED[tensor.dtype], tensor.shape)
 
 
 def _is_short(data: bytes, tensor: TensorSpec) -> bool:

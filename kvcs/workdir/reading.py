@@ -7,33 +7,61 @@ import os
 import stat
 import sys
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO
 
 from kvcs.errors import DamageError, OperandError
+from kvcs.pointer import Pointer
+from kvcs.tree.partial import Objects, Partial, Progress, behind, silent, unheld
 from kvcs.workdir.staging import heal, open_directory, real
 
 MAX_DEPTH = 200
 
 
-class Directory(Mapping[str, bytes]):
+class Directory(Partial):
     """The files below a directory, from POSIX path to content, each read when it is asked for.
 
     The directory is listed once, at first use. When `replace` exchanges it afterwards, further
     reads fail: no reader gets one file of the old model and one of the new.
+
+    Args:
+        root: the directory.
+        objects: what Git LFS pointers in it point to, asked for when there is one; without, a
+            pointer is a file like any other.
 
     Raises:
         OperandError: there is no such directory, or it cannot be read.
         DamageError: it holds a symbolic link, a device or the like.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, objects: Callable[[], Objects] | None = None) -> None:
         self.root = root
+        self._objects = objects
 
     def __getitem__(self, path: str) -> bytes:
+        found = self.stored(path)
+        return found if self._objects is None else behind(found, self._objects)
+
+    def absent(self, paths: Iterable[str]) -> dict[str, Pointer | None]:
+        """Return the files that point to objects which are not on this machine."""
+        if self._objects is None:
+            return {}
+        sizes = {path: self.size(path) for path in paths if path in self._paths}
+        return {**unheld(sizes, self.stored, self._objects)}
+
+    def fetch(
+        self, paths: Iterable[str], progress: Progress = silent, *, pointed: bool = True
+    ) -> None:
+        """Bring what pointers stand for to this machine; the directory stays as it is."""
+        absent = self.absent(paths) if pointed else {}
+        if absent and self._objects is not None:
+            self._objects().fetch([each for each in absent.values() if each], progress)
+
+    def stored(self, path: str) -> bytes:
+        """Return a file as it is, a Git LFS pointer for example."""
         with self._place(path) as place, open_file(place) as file:
             return file.read()
 
