@@ -133,6 +133,7 @@ def keras_hub(session: nox.Session) -> None:
 
 @nox.session
 def benchmarks(session: nox.Session) -> None:
-    """The time kvcs takes, by the time that Keras takes for its own files."""
-    session.install("-e", ".[tensorflow]")
+    """The time kvcs takes, by the time that Keras and git take; DVC joins in, git-lfs if it can."""
+    session.install("-e", ".[tensorflow]", "dvc")
     session.run("python", "-W", "ignore", "benchmarks/against_keras.py", *session.posargs)
+    session.run("python", "-W", "ignore", "benchmarks/committing.py", "--live")

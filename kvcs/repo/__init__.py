@@ -15,12 +15,19 @@ from git's objects; a commit takes model directories and nothing else with it:
 | `objects.py`    | contents of git objects, from one `git cat-file`            |
 | `committing.py` | a commit of some directories, or a refusal in one sentence  |
 | `staging.py`    | what such a commit contains, prepared in a private index    |
+| `blobs.py`      | the fast path: changed files as blobs, before git is asked  |
+| `conversion.py` | which files are stored as they are, and which git converts  |
+| `packing.py`    | a pack, written by kvcs itself; `pack_index.py` is its index |
+| `streaming.py`  | files on their way into it: read, hashed, checked           |
+| `index_file.py` | git's index: what it remembers of files, read and written   |
+| `settings.py`   | settings of the repository that decide all that             |
 | `message.py`    | commit messages and their trailers                          |
 | `history.py`    | the commits that touched a model                            |
 | `program.py`    | the git program itself, run through GitPython               |
 
-Everything goes through the git program, which GitPython finds, starts and ends. Its object
+Everything else goes through the git program, which GitPython finds, starts and ends. Its object
 layer is left alone: that one knows 20-byte hashes only, while a repository may use SHA-256.
+`docs/committing.md` tells how a commit comes about.
 Needs git 2.31 or newer.
 """
 
