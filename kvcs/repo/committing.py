@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from kvcs import checksum
 from kvcs.errors import DamageError, RepositoryError
@@ -145,8 +145,8 @@ class _Commit:
         return any(self._is_ours(change.path) for change in staged(self._git, READING))
 
     def _is_ours(self, path: bytes) -> bool:
-        name = decode(path)
-        return any(not below or name.startswith(f"{below}/") for below in self._paths)
+        above = {"", *map(str, PurePosixPath(decode(path)).parents)}
+        return not above.isdisjoint(self._paths)
 
     def _identities(self) -> list[tuple[int, int] | None]:
         """Tell the directories from others that are put in their place: a save does that."""
