@@ -94,6 +94,7 @@ class _Commit:
         self._git = git
         self._top = top
         self._paths = paths
+        self._known = frozenset(paths)
         self._checked = checked
         self._settings = read_settings(git)
 
@@ -145,8 +146,8 @@ class _Commit:
         return any(self._is_ours(change.path) for change in staged(self._git, READING))
 
     def _is_ours(self, path: bytes) -> bool:
-        above = {"", *map(str, PurePosixPath(decode(path)).parents)}
-        return not above.isdisjoint(self._paths)
+        above = ("", *map(str, PurePosixPath(decode(path)).parents))
+        return not self._known.isdisjoint(above)
 
     def _identities(self) -> list[tuple[int, int] | None]:
         """Tell the directories from others that are put in their place: a save does that."""
