@@ -56,6 +56,15 @@ NOT_IN_NEWEST = {"models_inside_layers"}
 # What Keras' tests import besides Keras itself.
 OF_KERAS_TESTS = ["dm-tree", "grain", "jax", "pandas", "pillow", "scikit-learn", "scipy"]
 
+# `nox -s benchmarks -- history safety` runs these alone.
+BENCHMARKS = [
+    ("against_keras",),
+    ("safety",),
+    ("comparing",),
+    ("committing", "--live"),
+    ("history",),
+]
+
 
 def without(names: list[str]) -> list[str]:
     """Return pytest's options that leave out tests by name."""
@@ -134,15 +143,8 @@ def keras_hub(session: nox.Session) -> None:
 
 @nox.session
 def benchmarks(session: nox.Session) -> None:
-    """The time that kvcs takes: by that of Keras, for a history, and for safety."""
-    session.install("-e", ".[tensorflow]")
-    session.run("python", "benchmarks/history.py")
-    session.run("python", "-W", "ignore", "benchmarks/against_keras.py", *session.posargs)
-    session.run("python", "-W", "ignore", "benchmarks/safety.py", *session.posargs)
-
-
-@nox.session
-def comparing(session: nox.Session) -> None:
-    """The time and memory that comparing two versions of a large network takes."""
-    session.install("-e", ".[tensorflow]")
-    session.run("python", "-W", "ignore", "benchmarks/comparing.py", *session.posargs)
+    """The time that kvcs takes, and Keras, git and DVC beside it; git-lfs, if it is there."""
+    session.install("-e", ".[tensorflow]", "dvc")
+    for name, *options in BENCHMARKS:
+        if not session.posargs or name in session.posargs:
+            session.run("python", "-W", "ignore", f"benchmarks/{name}.py", *options)

@@ -23,6 +23,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -242,9 +243,8 @@ class Live:
     def committing(self, *, again: bool) -> Iterator[Contestant]:
         """Save and commit the model, or the model with two other tensors."""
         for name, (set_up, way) in self._ways().items():
-            yield Contestant(
-                name, self._prepare(set_up, way, again=again), lambda way=way: way(self._root)
-            )  # type: ignore[misc]
+            prepare = self._prepare(set_up, way, again=again)
+            yield Contestant(name, prepare, partial(way, self.place.root / "repository"))
 
     def _prepare(
         self, set_up: Callable[[Path], None], way: Callable[[Path], None], *, again: bool

@@ -132,9 +132,9 @@ def _refuse_damaged(directory: Path) -> None:
 
 def models_of(repository: Repository) -> list[Path]:
     """Return every model directory that git sees, also one that was removed."""
-    found: list[Path] = []
+    found: dict[Path, None] = {}
     for directory in repository.directories_with(MANIFEST):
-        if any(model in directory.parents for model in found):
+        if not found.keys().isdisjoint(directory.parents):
             continue  # a nested model belongs to the one around it
         if what_stands_at(directory / MANIFEST) == "nothing":
             held = repository.revision(f":{directory.relative_to(repository.top or '').as_posix()}")
@@ -142,8 +142,8 @@ def models_of(repository: Repository) -> list[Path]:
         else:
             is_model = is_manifest_file(directory / MANIFEST)
         if is_model:
-            found.append(directory)
-    return found
+            found[directory] = None
+    return list(found)
 
 
 def metric_trailers(metrics: Mapping[str, float]) -> list[tuple[str, str]]:

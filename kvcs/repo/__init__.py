@@ -26,10 +26,9 @@ from git's objects; a commit takes model directories and nothing else with it:
 | `changes.py`         | what is staged, what a checkout brought, what a push sends |
 | `attributes.py`      | the lines of kvcs in `.gitattributes`                      |
 | `hooks.py`           | its hooks, among those of other tools                      |
-| `settings.py`        | git's settings, and which of them kvcs wrote               |
 | `drivers.py`         | the settings that name kvcs, and git-lfs, as drivers       |
 | `prepared.py`        | the file in which git prepares a message                   |
-| `lfs_pointers.py`         | pointers of Git LFS                                        |
+| `lfs_pointers.py`    | pointers of Git LFS                                        |
 | `ignored.py`         | rules by which git ignores files                           |
 | `versions.py`        | which git there is, and which git-lfs                      |
 | `disk.py`            | small files, written whole                                 |
@@ -39,9 +38,17 @@ from git's objects; a commit takes model directories and nothing else with it:
 | `lfs_adding.py`      | files on their way into that store, and their pointers     |
 | `promised.py`        | blobs that a partial clone left at its remote              |
 | `object_settings.py` | the settings that decide how files become objects          |
+| `blobs.py`           | the fast path: changed files as blobs, before git is asked |
+| `conversion.py`      | which files are stored as they are, and which git converts |
+| `packing.py`         | a pack, written by kvcs itself                             |
+| `streaming.py`       | files on their way into it: read, hashed, checked          |
+| `index_file.py`      | git's index: what it remembers of files, read and written  |
+| `settings.py`        | git's settings, and which of them kvcs wrote               |
+| `pack_index.py`      | its index                                                  |
 
-Everything goes through the git program, which GitPython finds, starts and ends. Its object
+Everything else goes through the git program, which GitPython finds, starts and ends. Its object
 layer is left alone: that one knows 20-byte hashes only, while a repository may use SHA-256.
+`docs/committing.md` tells how a commit comes about.
 Needs git 2.31 or newer.
 """
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from kvcs import checksum
 from kvcs.errors import DamageError, RepositoryError
@@ -96,6 +96,7 @@ class _Commit:
         self._git = git
         self._top = top
         self._paths = paths
+        self._known = frozenset(paths)
         self._checked = checked
         self._settings = read_settings(git)
 
@@ -147,8 +148,8 @@ class _Commit:
         return any(self._is_ours(change.path) for change in staged(self._git, READING))
 
     def _is_ours(self, path: bytes) -> bool:
-        name = decode(path)
-        return any(not below or name.startswith(f"{below}/") for below in self._paths)
+        above = ("", *map(str, PurePosixPath(decode(path)).parents))
+        return not self._known.isdisjoint(above)
 
     def _identities(self) -> list[tuple[int, int] | None]:
         """Tell the directories from others that are put in their place: a save does that."""
