@@ -11,7 +11,7 @@ import pytest
 from cli import Done, kvcs, nested, process, small, store
 from gitrepo import commit_all, git
 
-from kvcs.repo.drivers import DRIVERS
+from kvcs.repo.setup.drivers import DRIVERS
 
 VERDICT = "FINE-TUNE: architecture identical; weights of 1 layer"
 MANIFESTS = ("--", "*model.json")

@@ -14,7 +14,7 @@ from kvcs.checksum import sha256
 from kvcs.errors import RepositoryError
 from kvcs.pointer import Pointer
 from kvcs.repo import Repository
-from kvcs.repo.lfs import LfsStore, objects_around
+from kvcs.repo.lfs.store import LfsStore, objects_around
 from kvcs.repo.program import GitProgram
 from kvcs.workdir import Directory
 

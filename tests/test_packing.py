@@ -17,9 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kvcs.errors import DamageError, RepositoryError
-from kvcs.repo.pack_index import IndexEntry, write_index
-from kvcs.repo.packing import PackSettings, write_pack
-from kvcs.repo.streaming import Blob, Source, hashed
+from kvcs.repo.packs.pack_index import IndexEntry, write_index
+from kvcs.repo.packs.packing import PackSettings, write_pack
+from kvcs.repo.packs.streaming import Blob, Source, hashed
 
 BLOCK = 0xFFFF
 MIB = 1 << 20

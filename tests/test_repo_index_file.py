@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from gitrepo import git, write
 
-from kvcs.repo.index_file import read_entries, remember
+from kvcs.repo.commits.index_file import read_entries, remember
 
 NAMES = [
     "README.md",

@@ -11,9 +11,10 @@ from kvcs.commands.init_hooks import LFS_HOOKS
 from kvcs.commands.steps import top_of
 from kvcs.data.hook_scripts import HOOKS, script
 from kvcs.errors import RepositoryError
-from kvcs.repo import Repository, attributes, changes, hooks, settings, versions
-from kvcs.repo.drivers import DRIVERS, LFS_FILTER
-from kvcs.repo.hooks import HookPlace
+from kvcs.repo import Repository, changes
+from kvcs.repo.setup import attributes, hooks, settings, versions
+from kvcs.repo.setup.drivers import DRIVERS, LFS_FILTER
+from kvcs.repo.setup.hooks import HookPlace
 
 
 def doctor() -> list[Check]:

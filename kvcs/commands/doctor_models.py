@@ -10,8 +10,10 @@ from kvcs.commands.hook_commit import LIMIT, LIMIT_KEY
 from kvcs.commands.steps import top_of
 from kvcs.commands.touched import all_models
 from kvcs.render.text import size
-from kvcs.repo import Repository, attributes, changes, ignored, lfs_pointers, settings
+from kvcs.repo import Repository, changes
+from kvcs.repo.lfs import pointers as lfs_pointers
 from kvcs.repo.place import places_above
+from kvcs.repo.setup import attributes, ignored, settings
 
 LISTED = 5
 

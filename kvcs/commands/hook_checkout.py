@@ -82,7 +82,8 @@ class _Sizes:
 
 def said_of(repository: Repository, places: Iterable[str]) -> Iterator[str]:
     """Yield what is wrong with models in the working tree, and what to do about it."""
-    from kvcs.repo import changes, settings
+    from kvcs.repo import changes
+    from kvcs.repo.setup import settings
 
     sparse = settings.get(repository.git, "core.sparseCheckout") == "true"
     for place in places:

@@ -110,7 +110,7 @@ def _too_large(
     repository: Repository, found: Touched, new: Mapping[str, str], sizes: Mapping[str, int]
 ) -> Iterator[str]:
     from kvcs.render.text import size
-    from kvcs.repo import settings
+    from kvcs.repo.setup import settings
 
     limit = settings.get_size(repository.git, LIMIT_KEY, LIMIT)
     of_models = [

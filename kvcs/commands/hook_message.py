@@ -57,7 +57,7 @@ def prepare_commit_msg(arguments: Sequence[str]) -> Outcome:
 
 
 def _kind(repository: Repository) -> str:
-    from kvcs.repo import settings
+    from kvcs.repo.setup import settings
 
     kind = settings.get(repository.git, "kvcs.summary") or "comment"
     if kind not in ("comment", "text", "none"):
@@ -130,7 +130,7 @@ def _removed(repository: Repository, manifests: list[str]) -> list[str]:
 
 
 def _write(repository: Repository, path: Path, lines: list[str], *, as_text: bool) -> None:
-    from kvcs.repo import prepared
+    from kvcs.repo.setup import prepared
 
     try:
         content = path.read_bytes()

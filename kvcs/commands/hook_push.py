@@ -58,7 +58,8 @@ def _missing(pushed: Pushed) -> Iterator[str]:
 
 
 def _without_objects(repository: Repository, pushed: Pushed) -> Iterator[str]:
-    from kvcs.repo import hooks, lfs_pointers
+    from kvcs.repo.lfs import pointers as lfs_pointers
+    from kvcs.repo.setup import hooks
 
     tensors = [(each, path) for each, path in pushed.files if path.endswith(".npy")]
     found = lfs_pointers.pointers(repository.git, tensors)

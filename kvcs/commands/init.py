@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from kvcs.commands import init_attributes, init_drivers, init_hooks
 from kvcs.commands.steps import Step, top_of
 from kvcs.errors import RepositoryError
-from kvcs.repo import Repository, versions
+from kvcs.repo import Repository
+from kvcs.repo.setup import versions
 
 
 def init(*, lfs: bool | None = None, local: bool = False, dry_run: bool = False) -> list[Step]:

@@ -8,9 +8,10 @@ from pathlib import Path
 from kvcs.commands.steps import Action, Step, top_of
 from kvcs.commands.touched import all_models
 from kvcs.errors import RepositoryError
-from kvcs.repo import Repository, attributes, changes
-from kvcs.repo.disk import write_whole
+from kvcs.repo import Repository, changes
 from kvcs.repo.place import places_above
+from kvcs.repo.setup import attributes
+from kvcs.repo.setup.disk import write_whole
 
 ATTRIBUTES_FILE = ".gitattributes"
 

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from functools import partial
 
 from kvcs.commands.steps import Step
-from kvcs.repo import Repository, settings
-from kvcs.repo.drivers import DRIVERS, LFS_FILTER
-from kvcs.repo.settings import Scope
+from kvcs.repo import Repository
+from kvcs.repo.setup import settings
+from kvcs.repo.setup.drivers import DRIVERS, LFS_FILTER
+from kvcs.repo.setup.settings import Scope
 
 
 def steps(repository: Repository, *, lfs: bool, scope: Scope) -> Iterator[Step]:

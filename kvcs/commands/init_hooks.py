@@ -8,8 +8,9 @@ from pathlib import Path
 
 from kvcs.commands.steps import Step, top_of
 from kvcs.data.hook_scripts import HOOKS, script
-from kvcs.repo import Repository, hooks
-from kvcs.repo.hooks import HookPlace
+from kvcs.repo import Repository
+from kvcs.repo.setup import hooks
+from kvcs.repo.setup.hooks import HookPlace
 
 # Where git-lfs has a part of its own. Of the last kvcs has none.
 LFS_HOOKS = ("pre-push", "post-checkout", "post-merge", "post-commit")

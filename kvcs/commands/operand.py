@@ -138,7 +138,7 @@ def _directory(name: str) -> Directory:
 
 
 def _objects(directory: Path) -> Objects:
-    from kvcs.repo.lfs import objects_around
+    from kvcs.repo.lfs.store import objects_around
 
     return objects_around(directory)
 

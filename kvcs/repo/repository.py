@@ -8,17 +8,17 @@ from pathlib import Path
 from types import MappingProxyType, TracebackType
 
 from kvcs.errors import RepositoryError
-from kvcs.repo.batch import Trees, read_objects
-from kvcs.repo.blobs import Kept, unchanged
-from kvcs.repo.branch import check_branch, commit_to_branch
-from kvcs.repo.committing import Recorded, commit_directories
-from kvcs.repo.history import Selection, Version, follow, read_history
-from kvcs.repo.holding import holders
-from kvcs.repo.lfs import LfsStore
+from kvcs.repo.commits.blobs import Kept, unchanged
+from kvcs.repo.commits.branch import check_branch, commit_to_branch
+from kvcs.repo.commits.committing import Recorded, commit_directories
+from kvcs.repo.lfs.store import LfsStore
 from kvcs.repo.object_settings import read_settings
 from kvcs.repo.objects import ObjectReader
-from kvcs.repo.occurrences import Edit, abbreviations, read_edits, refs_with
-from kvcs.repo.partial import fetch_missing
+from kvcs.repo.past.batch import Trees, read_objects
+from kvcs.repo.past.history import Selection, Version, follow, read_history
+from kvcs.repo.past.holding import holders
+from kvcs.repo.past.occurrences import Edit, abbreviations, read_edits, refs_with
+from kvcs.repo.past.partial import fetch_missing
 from kvcs.repo.place import Place, find_place
 from kvcs.repo.program import WRITING, GitProgram, decode
 from kvcs.repo.promised import Promised
@@ -180,7 +180,7 @@ class Repository:
         message: str,
         trailers: Sequence[tuple[str, str]] = (),
     ) -> str | None:
-        """Commit a directory to a branch that is not checked out; see `kvcs.repo.branch`.
+        """Commit a directory to a branch that is not checked out; see `kvcs.repo.commits.branch`.
 
         Raises:
             RepositoryError: if git must not or will not commit; then nothing has changed.

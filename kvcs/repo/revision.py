@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from kvcs.errors import AbsentError, DamageError, RepositoryError
 from kvcs.pointer import Pointer
-from kvcs.repo.lfs import LfsStore
+from kvcs.repo.lfs.store import LfsStore
 from kvcs.repo.objects import ObjectReader, sizes
 from kvcs.repo.place import Place, pathspec, resolve
 from kvcs.repo.program import Completed, GitProgram

@@ -13,8 +13,8 @@ from types import TracebackType
 from typing import NamedTuple
 
 from kvcs.errors import RepositoryError
-from kvcs.repo.blobs import Prepared, StoredFile
-from kvcs.repo.index_file import read_entries, remember
+from kvcs.repo.commits.blobs import Prepared, StoredFile
+from kvcs.repo.commits.index_file import read_entries, remember
 from kvcs.repo.object_settings import Settings
 from kvcs.repo.place import pathspec
 from kvcs.repo.program import WRITING, GitProgram, decode

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from kvcs.pointer import LIMIT, Pointer, parse
 from kvcs.repo.changes import read_small
-from kvcs.repo.lfs import LfsStore
+from kvcs.repo.lfs.store import LfsStore
 from kvcs.repo.program import GitProgram
 
 

@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 from kvcs.errors import AbsentError, RepositoryError
 from kvcs.pointer import Pointer
-from kvcs.repo.lfs_fetching import fetch
+from kvcs.repo.lfs.fetching import fetch
 from kvcs.repo.place import find_place
 from kvcs.repo.program import GitProgram
 from kvcs.tree.partial import Objects, Progress, silent

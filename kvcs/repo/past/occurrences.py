@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from kvcs.repo.batch import read_objects
+from kvcs.repo.past.batch import read_objects
 from kvcs.repo.place import pathspec
 from kvcs.repo.program import GitProgram, decode
 
@@ -20,7 +20,7 @@ class Edit:
     Attributes:
         commit: full hash of the commit.
         parents: how many parents the commit has.
-        date, subject: of the commit, as in `kvcs.repo.history.Version`.
+        date, subject: of the commit, as in `kvcs.repo.past.history.Version`.
         path: the file, from the repository root.
         old, new: ids of its contents before and after; empty where it was not there.
     """

@@ -12,11 +12,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from kvcs.errors import RepositoryError
-from kvcs.repo.message import compose
+from kvcs.repo.commits.message import compose
 from kvcs.repo.place import Place, pathspec
 from kvcs.repo.program import WRITING, GitProgram
 
-# As for any commit of weights, see `kvcs.repo.staging`; and nothing but the given files counts.
+# As for any commit of weights, see `kvcs.repo.commits.staging`; nothing but the given files counts.
 _ADDING = (
     *("-c", "core.compression=0", "-c", "core.bigFileThreshold=512k"),
     *("-c", "core.sparseCheckout=false", "-c", "core.fsmonitor=false"),

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kvcs.repo.program import GitProgram
-from kvcs.repo.settings import get
+from kvcs.repo.setup.settings import get
 
 # Behind this line git cuts everything off.
 _SCISSORS = b" ------------------------ >8 ------------------------"

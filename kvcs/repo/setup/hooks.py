@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from kvcs.errors import RepositoryError
-from kvcs.repo.disk import write_whole
 from kvcs.repo.program import GitProgram, decode
+from kvcs.repo.setup.disk import write_whole
 
 MARK = b"# kvcs hook"
 EARLIER = ".before-kvcs"

@@ -20,13 +20,13 @@ from types import TracebackType
 from typing import TYPE_CHECKING, TypeAlias
 
 from kvcs.errors import RepositoryError
-from kvcs.repo.conversion import stored_as_they_are
-from kvcs.repo.index_file import Entry, file_mode, read_entries
-from kvcs.repo.lfs_adding import kept_by_lfs, store_in_lfs
+from kvcs.repo.commits.conversion import stored_as_they_are
+from kvcs.repo.commits.index_file import Entry, file_mode, read_entries
+from kvcs.repo.lfs.adding import kept_by_lfs, store_in_lfs
 from kvcs.repo.object_settings import Settings
-from kvcs.repo.packing import PackSettings, write_pack
+from kvcs.repo.packs.packing import PackSettings, write_pack
+from kvcs.repo.packs.streaming import Blob, Source, hashed
 from kvcs.repo.program import GitProgram
-from kvcs.repo.streaming import Blob, Source, hashed
 
 if TYPE_CHECKING:
     from git.cmd import Git

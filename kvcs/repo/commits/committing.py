@@ -11,12 +11,9 @@ from pathlib import Path, PurePosixPath
 from kvcs import checksum
 from kvcs.errors import DamageError, RepositoryError
 from kvcs.pointer import parse
-from kvcs.repo.blobs import Kept, prepare
-from kvcs.repo.message import compose
-from kvcs.repo.object_settings import read_settings
-from kvcs.repo.place import Place
-from kvcs.repo.program import READING, WRITING, Completed, GitProgram, decode
-from kvcs.repo.staging import (
+from kvcs.repo.commits.blobs import Kept, prepare
+from kvcs.repo.commits.message import compose
+from kvcs.repo.commits.staging import (
     Change,
     PrivateIndex,
     refuse_ignored,
@@ -25,6 +22,9 @@ from kvcs.repo.staging import (
     stage,
     staged,
 )
+from kvcs.repo.object_settings import read_settings
+from kvcs.repo.place import Place
+from kvcs.repo.program import READING, WRITING, Completed, GitProgram, decode
 
 # What git leaves in its directory while something is under way, most telling first.
 _UNFINISHED = {

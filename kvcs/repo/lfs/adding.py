@@ -15,10 +15,10 @@ from pathlib import Path
 
 from kvcs.errors import DamageError
 from kvcs.pointer import LIMIT, Pointer, parse
-from kvcs.repo.lfs import LfsStore
+from kvcs.repo.lfs.store import LfsStore
 from kvcs.repo.object_settings import Settings
+from kvcs.repo.packs.streaming import Blob, FileChangedError
 from kvcs.repo.program import WRITING, GitProgram
-from kvcs.repo.streaming import Blob, FileChangedError
 
 # As `git lfs install` writes it. Another filter of that name makes of files what it likes.
 _FILTER = "git-lfs filter-process"

@@ -21,8 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
 
-from kvcs.repo.pack_index import IndexEntry, write_index
-from kvcs.repo.streaming import Blob, Finished, Source, streamed
+from kvcs.repo.packs.pack_index import IndexEntry, write_index
+from kvcs.repo.packs.streaming import Blob, Finished, Source, streamed
 
 Hash: TypeAlias = Any  # hashlib has no public type for it
 

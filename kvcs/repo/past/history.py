@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from kvcs.errors import RepositoryError
-from kvcs.repo.batch import Trees
+from kvcs.repo.past.batch import Trees
 from kvcs.repo.place import Place, pathspec
 from kvcs.repo.program import Completed, GitProgram, decode
 from kvcs.repo.revision import resolve_commit

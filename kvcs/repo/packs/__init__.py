@@ -1,0 +1,8 @@
+"""Packs that kvcs writes itself: the fast path of large files into git.
+
+| module          | its job                                           |
+|-----------------|---------------------------------------------------|
+| `packing.py`    | a pack, written by kvcs itself                    |
+| `pack_index.py` | its index                                         |
+| `streaming.py`  | files on their way into it: read, hashed, checked |
+"""
