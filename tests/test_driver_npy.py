@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from cli import process
 
-from kvcs.commands.driver_npy import BLOCK, SAMPLE, described
+from kvcs.commands.drivers.npy import BLOCK, SAMPLE, described
 
 
 @pytest.fixture

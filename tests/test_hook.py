@@ -594,7 +594,8 @@ class TestTheCommand:
     def test_what_it_imports(self, root: Path) -> None:
         """Where no model is touched, not even NumPy, and never Keras."""
         script = (
-            "import sys; from kvcs.commands.hook import hook; found = hook('pre-commit', (), str)\n"
+            "import sys; from kvcs.commands.hooks.hook import hook\n"
+            "found = hook('pre-commit', (), str)\n"
             "assert not found.lines, found\n"
             "heavy = {'numpy', 'keras', 'tensorflow', 'deepdiff'} & set(sys.modules)\n"
             "assert not heavy, heavy"

@@ -26,7 +26,7 @@ def _arguments(function: Callable[..., None]) -> click.Command:
 @_arguments
 def model(arguments: tuple[str, ...]) -> None:
     """Show what changed in a model: the arguments are those of an external diff driver."""
-    from kvcs.commands import driver
+    from kvcs.commands.drivers import model as driver
 
     call = driver.parse(arguments)
     if call is None:
@@ -38,7 +38,7 @@ def model(arguments: tuple[str, ...]) -> None:
 @_arguments
 def npy(arguments: tuple[str, ...]) -> None:
     """Describe a tensor: the argument is a file."""
-    from kvcs.commands.driver_npy import described
+    from kvcs.commands.drivers.npy import described
 
     _write("".join(f"{line}\n" for line in described(arguments[0])).encode())
 
@@ -46,7 +46,7 @@ def npy(arguments: tuple[str, ...]) -> None:
 @_arguments
 def tool(arguments: tuple[str, ...]) -> None:
     """Show what changed between two files, for `git difftool`: LOCAL, REMOTE, MERGED."""
-    from kvcs.commands import driver
+    from kvcs.commands.drivers import model as driver
 
     for call in driver.tool(*arguments):
         _write(driver.shown(call, colour=_colour(), ascii=_ascii()))

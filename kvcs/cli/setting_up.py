@@ -13,7 +13,7 @@ from kvcs.cli.output import complain, print_json, say
 from kvcs.errors import KvcsError
 
 if TYPE_CHECKING:
-    from kvcs.commands.steps import Step
+    from kvcs.commands.setup.steps import Step
 
 
 @click.command()
@@ -32,7 +32,7 @@ def init(lfs: bool | None, local: bool, undo: bool, dry_run: bool, as_json: bool
     """Set up this repository for models: attributes, hooks, diff drivers. Twice is as once."""
     if undo and (lfs is not None or local):
         raise KvcsError("--undo takes everything back: give it without --lfs and --local")
-    from kvcs.commands import init as command
+    from kvcs.commands.setup import init as command
 
     if undo:
         steps = command.undo(dry_run=dry_run)
@@ -58,7 +58,7 @@ def _say_step(step: Step) -> None:
 @json_option
 def doctor(as_json: bool) -> None:
     """Say what is set up in this repository, what is missing, and what mends it."""
-    from kvcs.commands.doctor import doctor as run_doctor
+    from kvcs.commands.setup.doctor import doctor as run_doctor
 
     found = run_doctor()
     if as_json:
@@ -76,8 +76,8 @@ def doctor(as_json: bool) -> None:
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def hook(name: str, arguments: tuple[str, ...]) -> None:
     """Do the work of git's hook NAME; what `kvcs init` sets up calls this."""
-    from kvcs.commands.hook import STOPPING
-    from kvcs.commands.hook import hook as run_hook
+    from kvcs.commands.hooks.hook import STOPPING
+    from kvcs.commands.hooks.hook import hook as run_hook
 
     way_around = STOPPING.get(name)
     try:

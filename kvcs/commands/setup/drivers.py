@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-from kvcs.commands.steps import Step
+from kvcs.commands.setup.steps import Step
 from kvcs.repo import Repository
 from kvcs.repo.setup import settings
 from kvcs.repo.setup.drivers import DRIVERS, LFS_FILTER

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from kvcs.commands.hook import STOPPING, Outcome
-from kvcs.commands.touched import Touched, touched
+from kvcs.commands.hooks.hook import STOPPING, Outcome
+from kvcs.commands.hooks.touched import Touched, touched
 
 if TYPE_CHECKING:
     from kvcs.repo import Repository, RevisionTree

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from os import environ
 from typing import TYPE_CHECKING
 
-from kvcs.commands.hook import STOPPING, Outcome
+from kvcs.commands.hooks.hook import STOPPING, Outcome
 
 if TYPE_CHECKING:
     from kvcs.repo import Repository

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-from kvcs.commands.steps import Step, top_of
+from kvcs.commands.setup.steps import Step, top_of
 from kvcs.data.hook_scripts import HOOKS, script
 from kvcs.repo import Repository
 from kvcs.repo.setup import hooks

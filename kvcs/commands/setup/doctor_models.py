@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from kvcs.commands.findings import Check, missing, note, ok
-from kvcs.commands.hook_checkout import said_of
-from kvcs.commands.hook_commit import LIMIT, LIMIT_KEY
-from kvcs.commands.steps import top_of
-from kvcs.commands.touched import all_models
+from kvcs.commands.hooks.checkout import said_of
+from kvcs.commands.hooks.commit import LIMIT, LIMIT_KEY
+from kvcs.commands.hooks.touched import all_models
+from kvcs.commands.setup.findings import Check, missing, note, ok
+from kvcs.commands.setup.steps import top_of
 from kvcs.render.text import size
 from kvcs.repo import Repository, changes
 from kvcs.repo.lfs import pointers as lfs_pointers

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kvcs.commands.driver_trees import ABSENT, Trees, Version
+from kvcs.commands.drivers.trees import ABSENT, Trees, Version
 from kvcs.commands.operand import is_manifest
 from kvcs.errors import KvcsError
 from kvcs.tree.writer import MANIFEST
 
 if TYPE_CHECKING:
-    from kvcs.commands.driver_trees import Found
+    from kvcs.commands.drivers.trees import Found
     from kvcs.comparison import Diff
 
 

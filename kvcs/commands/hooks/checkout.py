@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kvcs.commands.hook import Outcome
-from kvcs.commands.touched import touched
+from kvcs.commands.hooks.hook import Outcome
+from kvcs.commands.hooks.touched import touched
 
 if TYPE_CHECKING:
     from kvcs.repo import Repository

@@ -40,19 +40,19 @@ def hook(name: str, arguments: Sequence[str], read_stdin: Callable[[], str]) -> 
         OperandError: kvcs has no such hook.
     """
     if name == "pre-commit":
-        from kvcs.commands.hook_commit import pre_commit
+        from kvcs.commands.hooks.commit import pre_commit
 
         return pre_commit()
     if name == "prepare-commit-msg":
-        from kvcs.commands.hook_message import prepare_commit_msg
+        from kvcs.commands.hooks.message import prepare_commit_msg
 
         return prepare_commit_msg(arguments)
     if name in ("post-checkout", "post-merge"):
-        from kvcs.commands.hook_checkout import post_checkout, post_merge
+        from kvcs.commands.hooks.checkout import post_checkout, post_merge
 
         return (post_checkout if name == "post-checkout" else post_merge)(arguments)
     if name == "pre-push":
-        from kvcs.commands.hook_push import pre_push
+        from kvcs.commands.hooks.push import pre_push
 
         return pre_push(arguments, read_stdin)
     raise OperandError(

@@ -12,8 +12,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kvcs.commands.hook import Outcome
-from kvcs.commands.touched import touched
+from kvcs.commands.hooks.hook import Outcome
+from kvcs.commands.hooks.touched import touched
 from kvcs.errors import OperandError
 
 if TYPE_CHECKING:

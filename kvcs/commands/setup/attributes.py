@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from kvcs.commands.steps import Action, Step, top_of
-from kvcs.commands.touched import all_models
+from kvcs.commands.hooks.touched import all_models
+from kvcs.commands.setup.steps import Action, Step, top_of
 from kvcs.errors import RepositoryError
 from kvcs.repo import Repository, changes
 from kvcs.repo.place import places_above

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kvcs.commands import init_attributes, init_drivers, init_hooks
-from kvcs.commands.steps import Step, top_of
+from kvcs.commands.setup import attributes as init_attributes
+from kvcs.commands.setup import drivers as init_drivers
+from kvcs.commands.setup import hooks as init_hooks
+from kvcs.commands.setup.steps import Step, top_of
 from kvcs.errors import RepositoryError
 from kvcs.repo import Repository
 from kvcs.repo.setup import versions

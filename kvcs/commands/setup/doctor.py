@@ -5,10 +5,12 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 
-from kvcs.commands import doctor_models, init_attributes, init_hooks
-from kvcs.commands.findings import Check, missing, note, ok
-from kvcs.commands.init_hooks import LFS_HOOKS
-from kvcs.commands.steps import top_of
+from kvcs.commands.setup import attributes as init_attributes
+from kvcs.commands.setup import doctor_models
+from kvcs.commands.setup import hooks as init_hooks
+from kvcs.commands.setup.findings import Check, missing, note, ok
+from kvcs.commands.setup.hooks import LFS_HOOKS
+from kvcs.commands.setup.steps import top_of
 from kvcs.data.hook_scripts import HOOKS, script
 from kvcs.errors import RepositoryError
 from kvcs.repo import Repository, changes
