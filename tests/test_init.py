@@ -12,6 +12,7 @@ from cli import kvcs, nested, refused, store
 from gitrepo import commit_all, git, hook, write
 
 from kvcs.data.hook_scripts import HOOKS, script
+from kvcs.repo.setup.drivers import DRIVERS
 
 BLOCK = b"""\
 # kvcs: begin
@@ -61,12 +62,9 @@ def init(*arguments: str) -> list[dict[str, str]]:
 def test_what_it_says(root: Path) -> None:
     assert kvcs("init").lines == [
         "added    .gitattributes: 8 lines for the files of models",
-        "added    diff.kvcs.command: kvcs driver model   (your settings of git)",
-        "added    diff.kvcs-npy.textconv: kvcs driver npy   (your settings of git)",
-        (
-            'added    difftool.kvcs.cmd: kvcs driver tool "$LOCAL" "$REMOTE" "$MERGED"   '
-            "(your settings of git)"
-        ),
+        "added    diff.kvcs.command: in your settings of git",
+        "added    diff.kvcs-npy.textconv: in your settings of git",
+        "added    difftool.kvcs.cmd: in your settings of git",
         "added    hook pre-commit",
         "added    hook prepare-commit-msg",
         "added    hook post-checkout",
@@ -107,7 +105,7 @@ def test_an_undo_gives_everything_back(root: Path, sealed: Path) -> None:
 def test_local_drivers(root: Path, sealed: Path) -> None:
     before = everything(root, sealed)
     init("--local")
-    assert git(root, "config", "--local", "diff.kvcs.command") == "kvcs driver model"
+    assert git(root, "config", "--local", "diff.kvcs.command") == DRIVERS["diff.kvcs.command"]
     assert (sealed / ".gitconfig").read_bytes() == before[str(sealed / ".gitconfig")][0]  # type: ignore[index]
     init("--undo")
     assert everything(root, sealed) == before
@@ -275,9 +273,9 @@ class TestDrivers:
 
     def test_one_of_an_older_kvcs_is_brought_up_to_date(self, root: Path) -> None:
         init()
-        git(root, "config", "--global", "diff.kvcs.command", "kvcs old-driver")
+        git(root, "config", "--global", "diff.kvcs.command", "kvcs driver diff")
         assert actions(init(), "changed") == ["diff.kvcs.command"]
-        assert git(root, "config", "diff.kvcs.command") == "kvcs driver model"
+        assert git(root, "config", "diff.kvcs.command") == DRIVERS["diff.kvcs.command"]
 
     def test_those_that_another_repository_set_up_stay(self, root: Path, tmp_path: Path) -> None:
         other = tmp_path / "other"
@@ -286,7 +284,7 @@ class TestDrivers:
         os.chdir(other)
         init()
         init("--undo")
-        assert git(root, "config", "diff.kvcs.command") == "kvcs driver model"
+        assert git(root, "config", "diff.kvcs.command") == DRIVERS["diff.kvcs.command"]
 
     def test_settings_that_cannot_be_written(self, root: Path, sealed: Path) -> None:
         (sealed / ".gitconfig.lock").touch()

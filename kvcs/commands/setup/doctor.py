@@ -108,7 +108,7 @@ def _drivers(repository: Repository) -> Iterator[Check]:
         if there is None:
             yield missing(key, "is not set", "kvcs init")
         elif there == value:
-            yield ok(key, value)
+            yield ok(key, "calls kvcs")
         else:
             yield note(key, f"is your own: {there}")
 

@@ -11,6 +11,8 @@ from kvcs.repo.setup import settings
 from kvcs.repo.setup.drivers import DRIVERS, LFS_FILTER
 from kvcs.repo.setup.settings import Scope
 
+_BY_KVCS = "kvcs driver "
+
 
 def steps(repository: Repository, *, lfs: bool, scope: Scope) -> Iterator[Step]:
     """Yield what names kvcs, and with `lfs` git-lfs, in the settings of git."""
@@ -21,11 +23,11 @@ def steps(repository: Repository, *, lfs: bool, scope: Scope) -> Iterator[Step]:
         if there == value:
             yield Step("kept", key)
         elif there is None:
-            yield Step("added", key, f"{value}   ({_whose(scope)})", do)
-        elif (scope, key) in settings.recorded(git) and there.startswith("kvcs "):
-            yield Step("changed", key, f"{value}, which was {there}", do)  # of an older kvcs
+            yield Step("added", key, f"in {_whose(scope)}", do)
+        elif (scope, key) in settings.recorded(git) and _BY_KVCS in there:
+            yield Step("changed", key, "was that of an older kvcs", do)
         else:
-            yield Step("left", key, f"it is {there!r} already, so not {value!r}")
+            yield Step("left", key, f"is {there!r} already")
 
 
 def steps_back(repository: Repository) -> Iterator[Step]:
@@ -35,7 +37,7 @@ def steps_back(repository: Repository) -> Iterator[Step]:
         there = settings.get(git, key, scope)
         if there is not None and there == written.get(key):
             do = partial(settings.take_back, git, key, scope)
-            yield Step("removed", key, f"({_whose(scope)})", do)
+            yield Step("removed", key, f"from {_whose(scope)}", do)
         elif there is not None:
             yield Step("left", key, f"it was changed to {there!r}")
     if settings.recorded(git):
@@ -43,4 +45,4 @@ def steps_back(repository: Repository) -> Iterator[Step]:
 
 
 def _whose(scope: Scope) -> str:
-    return "your settings of git" if scope == "global" else "settings of this repository"
+    return "your settings of git" if scope == "global" else "the settings of this repository"
