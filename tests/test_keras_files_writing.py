@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -14,9 +15,10 @@ from test_keras_files import WITHOUT_KERAS
 
 import kvcs
 from kvcs.commands.checkout import checkout
-from kvcs.errors import SaveError
+from kvcs.errors import FormatError, SaveError
 from kvcs.keras_files import NeedsKerasError, reading, writing
 from kvcs.keras_io.capture import capture
+from kvcs.spec import TensorRef
 
 CUSTOM = {
     "functional_with_a_layer_beside",
@@ -109,3 +111,12 @@ def test_imports_no_keras(tmp_path: Path) -> None:
     subprocess.run(done, check=True)
     with reading.opened(str(tmp_path / "out.keras")) as found:
         assert found.model.name == "sequential"
+
+
+def test_a_loose_end_is_refused(tmp_path: Path) -> None:
+    captured = capture(models.built("shared_layer"))
+    loose = replace(captured.model.model, outputs=TensorRef(layer="nobody", call=0, output=0))
+    stored = replace(captured.model, model=loose)
+    with pytest.raises(FormatError, match="'nobody' is used and never made"):
+        writing.write(stored, captured.contents, tmp_path / "loose.keras")
+    assert list(tmp_path.iterdir()) == []

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from kvcs.errors import SaveError
+from kvcs.errors import FormatError, SaveError
 from kvcs.keras_files import NeedsKerasError
 from kvcs.keras_files.values import plain
 from kvcs.names import snake_case
@@ -20,6 +20,7 @@ from kvcs.spec import (
     ModelSpec,
     SharedLayer,
     StoredModel,
+    SymbolicTensor,
     TensorRef,
     Value,
 )
@@ -115,11 +116,10 @@ def _below(path: str, name: str) -> str:
 def _nodes(
     calls: Sequence[Call], names: Mapping[str, str], model: ModelSpec
 ) -> list[dict[str, Any]]:
-    tensors = {(one.name, number): call.outputs for one in model.layers
-               for number, call in enumerate(one.calls)}  # fmt: skip
+    made = _made(model)
 
     def tensor(ref: TensorRef) -> dict[str, Any]:
-        found = tensors[ref.layer, ref.call][ref.output]
+        found = _of(ref, made)
         history = [names[ref.layer], ref.call, ref.output]
         shape = None if found.shape is None else list(found.shape)
         config = {"shape": shape, "dtype": found.dtype, "keras_history": history}
@@ -142,11 +142,32 @@ def _structure(value: Value, names: Mapping[str, str], model: ModelSpec) -> Any:
         if isinstance(one.layer, ModelSpec) and one.layer.build == "graph"
     }
 
+    made = _made(model)
+
     def leaf(ref: TensorRef) -> list[Any]:
+        _of(ref, made)
         # Here, and only here, Keras counts the call that made a functional model.
         return [names[ref.layer], ref.call + (ref.layer in graphs), ref.output]
 
     return _json(value, leaf)
+
+
+def _made(model: ModelSpec) -> dict[TensorRef, SymbolicTensor]:
+    return {
+        TensorRef(layer=one.name, call=number, output=index): tensor
+        for one in model.layers
+        for number, call in enumerate(one.calls)
+        for index, tensor in enumerate(call.outputs)
+    }
+
+
+def _of(ref: TensorRef, made: Mapping[TensorRef, SymbolicTensor]) -> SymbolicTensor:
+    if ref not in made:
+        raise FormatError(
+            f"output {ref.output} of call {ref.call} of layer {ref.layer!r} is used and never "
+            "made: the graph has a loose end"
+        )
+    return made[ref]
 
 
 def _json(value: Value, reference: Any = None) -> Any:

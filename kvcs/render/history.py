@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from kvcs.render.text import Rows, plain
-from kvcs.render.words import count, cut
+from kvcs.render.words import count, cut, shortened
 
 if TYPE_CHECKING:
     from kvcs.commands.log import Entry, Log, Step
@@ -80,7 +80,7 @@ def _start(entry: Entry) -> list[Text]:
     return [
         Text(entry.abbrev, "yellow"),
         Text(entry.date[:10]),
-        Text(cut(entry.author)),
+        Text(shortened(entry.author)),
         Text(phrase(entry), style),
         Text(params),
     ]
