@@ -39,7 +39,7 @@ def test_reads_a_legacy_file_as_keras_does(name: str, tmp_path: Path) -> None:
     models.built(name).save(path)
     with reading.opened(str(path)) as found:
         mine = files(replace(found.model, optimizer=MISSING), found.contents)
-    captured = capture(load_file(str(path)))
+    captured = capture(load_file(str(path), []))
     assert mine == files(replace(captured.model, optimizer=MISSING), captured.contents)
 
 

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from kvcs.render.text import Rows, plain
-from kvcs.render.words import count, cut, path
+from kvcs.render.words import count, cut, path, shortened
 
 if TYPE_CHECKING:
     from kvcs.commands.blame import Blame, Origin
@@ -26,7 +26,7 @@ def blame(found: Blame) -> RenderableType:
         table.add_row(Text(layer), *(Text("" if one is None else _name(one)) for one in cells))
     versions = _table("Version", "Date", "Author", "Subject")
     for one in sorted(origins.values(), key=lambda one: (one.date, one.commit), reverse=True):
-        texts = _name(one), one.date[:10], cut(one.author), plain(one.subject)
+        texts = _name(one), one.date[:10], shortened(one.author), plain(one.subject)
         versions.add_row(*map(Text, texts))
     return Group(Rows(table), Text(""), Rows(versions), *_notes(found, list(origins.values())))
 
