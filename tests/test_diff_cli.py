@@ -172,6 +172,15 @@ class TestRevisions:
         assert done.lines[0] == self.A
         assert done.err.startswith("kvcs: models/b is damaged: model.json: ")
 
+    def test_a_bare_repository(self, repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        commit_all(repository, "Second")
+        git(repository, "clone", "--quiet", "--bare", ".", "../bare.git")
+        monkeypatch.chdir(repository / "../bare.git")
+        first, second = "HEAD~1:models/a", "HEAD:models/a"
+        for operands in (["HEAD~1", "HEAD"], ["HEAD~1..HEAD"], [first, second]):
+            assert kvcs("diff", *operands).lines[0].startswith(f"{first} → {second}    FINE-TUNE: ")
+        assert refused("diff", "HEAD").endswith("no working tree: name two revisions")
+
     def test_no_common_ancestor(self, repository: Path) -> None:
         git(repository, "checkout", "--quiet", "--orphan", "other")
         commit_all(repository, "Other")

@@ -60,8 +60,12 @@ def versions(operands: Sequence[str], directories: Sequence[str] | None = None) 
 
 
 def is_model(operand: str) -> bool:
-    """Tell a MODEL from a revision: it has a path behind a colon, or stands on disk."""
-    return ":" in operand or what_stands_at(operand) != "nothing"
+    """Tell a MODEL from a revision: it has a path behind a colon, or stands on disk.
+
+    In a bare repository there are files with the names of revisions, such as `HEAD`.
+    """
+    stands = what_stands_at(operand)
+    return ":" in operand or stands == "directory" or (stands == "file" and "." in operand)
 
 
 def _of_one(operand: str) -> Versions:
