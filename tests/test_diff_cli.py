@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
-from cli import Done, kvcs, refused, small, store
+from cli import Done, kvcs, nested, refused, small, store
 from gitrepo import commit_all, git
 
 SAME = "Diff: 0 added, 0 removed, 0 moved, 0 config, 0 edges, 0 weights. params 15"
@@ -128,6 +130,32 @@ class TestRevisions:
             "+ models/new    ADDED: only in models/new",
         ]
 
+    def test_a_new_model_alone(self, repository: Path) -> None:
+        store(repository / "models/new")
+        added = "+ models/new    ADDED: only in models/new\n"
+        assert kvcs("diff", "models/new") == Done(0, added, "")
+        assert kvcs("diff", "models/new", "--exit-code").code == 1
+
+    def test_a_removed_model_alone(self, repository: Path) -> None:
+        git(repository, "rm", "-rq", "models/b")
+        removed = "- models/b    REMOVED: only in HEAD:models/b\n"
+        assert kvcs("diff", "HEAD:models/b") == Done(0, removed, "")
+        assert refused("diff", "HEAD:models/z") == (
+            "There is no directory 'models/z' in revision 'HEAD'."
+        )
+
+    def test_a_model_that_is_the_repository(self, tmp_path: Path, monkeypatch: Any) -> None:
+        root = store(tmp_path / "whole", nested())
+        git(root, "init", "--quiet")
+        commit_all(root, "First")
+        (root / "below").mkdir()
+        for place in (root, root / "below"):
+            monkeypatch.chdir(place)
+            for revisions in ([], ["HEAD", "HEAD"]):
+                done = kvcs("diff", *revisions, "--summary", "--all")
+                assert done.lines[0].startswith("= .    SAME: nothing differs")
+            assert kvcs("diff", os.path.relpath(root)).lines[0].startswith("HEAD: → .")
+
     def test_as_json(self, repository: Path) -> None:
         found = json.loads(kvcs("diff", "--format", "json").out)
         assert [(one["name"], one["old"], one["new"]) for one in found] == [
@@ -143,6 +171,15 @@ class TestRevisions:
         assert done.code == 2
         assert done.lines[0] == self.A
         assert done.err.startswith("kvcs: models/b is damaged: model.json: ")
+
+    def test_a_bare_repository(self, repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        commit_all(repository, "Second")
+        git(repository, "clone", "--quiet", "--bare", ".", "../bare.git")
+        monkeypatch.chdir(repository / "../bare.git")
+        first, second = "HEAD~1:models/a", "HEAD:models/a"
+        for operands in (["HEAD~1", "HEAD"], ["HEAD~1..HEAD"], [first, second]):
+            assert kvcs("diff", *operands).lines[0].startswith(f"{first} → {second}    FINE-TUNE: ")
+        assert refused("diff", "HEAD").endswith("no working tree: name two revisions")
 
     def test_no_common_ancestor(self, repository: Path) -> None:
         git(repository, "checkout", "--quiet", "--orphan", "other")

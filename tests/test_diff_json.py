@@ -134,6 +134,8 @@ def test_two_of_them() -> None:
     first = write("a.json", model().to_json())
     second = write("b.json", model(0.2).to_json())
     assert counted(kvcs.diff(first, second)) == {"config": 1}
+    heading = run("diff", first, second, "--only", "weights", "--width", "200").lines[0]
+    assert heading.endswith("nothing that counts; 9 other changes left out; weights not compared")
 
 
 def test_show() -> None:

@@ -99,9 +99,10 @@ class TestLayers:
         done = kvcs("diff", "--layers", "encoder/*", "--name-only")
         assert done.lines == ["models/deep/b  encoder/dense"]
 
-    def test_none(self) -> None:
-        message = "--layers 'encodr/*' matches no layer on either side"
-        assert refused("diff", "--layers", "encodr/*") == message
+    @pytest.mark.parametrize("glob", ["encodr/*", ""])
+    def test_none(self, glob: str) -> None:
+        message = f"--layers {glob!r} matches no layer on either side"
+        assert refused("diff", "--layers", glob) == message
 
 
 class TestDirectories:

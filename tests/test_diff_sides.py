@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from cli import kvcs, refused, small, store
+from cli import kvcs, nested, refused, small, store
 from clones import needs_lfs
 from gitrepo import commit_all, git
 
@@ -56,6 +56,14 @@ def missing() -> None:
     (DENSE / "layer.json").unlink()
 
 
+def without_manifest() -> None:
+    Path("models/b/model.json").unlink()
+
+
+def emptied() -> None:
+    Path("models/b/model.json").write_bytes(b"")
+
+
 def cut_off() -> None:
     manifest = Path("models/b/model.json")
     manifest.write_bytes(manifest.read_bytes()[:100])
@@ -68,6 +76,8 @@ class TestWhatCannotBeCompared:
             (altered, "models/b is damaged: layers/dense/layer.json (layer layers/dense): altered"),
             (missing, "models/b is damaged: layers/dense/layer.json (layer layers/dense): missing"),
             (cut_off, "models/b is damaged: model.json: "),
+            (emptied, "models/b is damaged: model.json: "),
+            (without_manifest, "models/b holds no model: it has no model.json"),
             (newer, "models/b"),
         ],
     )
@@ -78,6 +88,26 @@ class TestWhatCannotBeCompared:
         assert done.lines[0] == A
         assert len(done.err.splitlines()) == 1
         assert done.err.startswith(f"kvcs: {says}")
+
+    @pytest.mark.parametrize("damage", [cut_off, emptied, without_manifest])
+    def test_of_two_revisions(self, damage: Callable[[], None]) -> None:
+        damage()
+        commit_all(Path(), "Damaged")
+        for revisions in ("HEAD~1..HEAD", "HEAD..HEAD~1"):
+            done = kvcs("diff", revisions, "--summary")
+            assert done.code == 2
+            assert done.lines[-1].endswith("0 added, 0 removed, 0 unchanged, 1 not compared")
+            assert done.err.startswith("kvcs: HEAD:models/b ")
+
+    @pytest.mark.parametrize("damage", [emptied, without_manifest])
+    def test_with_a_model_inside(self, damage: Callable[[], None]) -> None:
+        store(Path("models/b"), nested())
+        commit_all(Path(), "Nested")
+        damage()
+        alone = "Models: 0 changed, 0 added, 0 removed, 1 unchanged, 1 not compared"
+        assert kvcs("diff", "--summary").lines[-1] == alone
+        commit_all(Path(), "Damaged")
+        assert kvcs("diff", "HEAD~1..HEAD", "--summary").lines[-1] == alone
 
     def test_a_newer_format_is_named(self) -> None:
         newer()

@@ -277,6 +277,15 @@ class TestText:
             '+{"x": 2}',
         ]
 
+    def test_of_a_manifest_that_is_empty(self, root: Path) -> None:
+        (root / "models/a/model.json").write_bytes(b"")
+        found = lines(root, "diff", *MANIFESTS)
+        assert found[0] == (
+            "# kvcs: working tree of models/a/model.json is no manifest of a model, and the other "
+            "one is"
+        )
+        assert tuple(found[3:5]) == self.TEXT
+
     def test_of_a_manifest_that_is_damaged(self, root: Path) -> None:
         manifest = root / "models/a/model.json"
         manifest.write_bytes(manifest.read_bytes().replace(b"image", b"imagf"))

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Container, Sequence
+from collections.abc import Collection, Container, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kvcs.commands.commit import models_of
-from kvcs.commands.operand import is_manifest, what_stands_at
-from kvcs.errors import OperandError
-from kvcs.tree.writer import MANIFEST
+from kvcs.commands.operand import has_layers, is_manifest, what_stands_at
+from kvcs.errors import OperandError, RepositoryError
+from kvcs.tree.writer import LAYER, MANIFEST
 
 if TYPE_CHECKING:
     from kvcs.repo import Repository
@@ -60,8 +60,12 @@ def versions(operands: Sequence[str], directories: Sequence[str] | None = None) 
 
 
 def is_model(operand: str) -> bool:
-    """Tell a MODEL from a revision: it has a path behind a colon, or stands on disk."""
-    return ":" in operand or what_stands_at(operand) != "nothing"
+    """Tell a MODEL from a revision: it has a path behind a colon, or stands on disk.
+
+    In a bare repository there are files with the names of revisions, such as `HEAD`.
+    """
+    stands = what_stands_at(operand)
+    return ":" in operand or stands == "directory" or (stands == "file" and "." in operand)
 
 
 def _of_one(operand: str) -> Versions:
@@ -73,9 +77,23 @@ def _of_one(operand: str) -> Versions:
             raise OperandError("a bare repository has no working tree: name two models")
         if what_stands_at(operand) != "nothing":
             path = _below(Path(operand), top)
-            return Versions(name=operand, old=f"HEAD:{path}", new=operand)
-        path = repository.revision(operand).path
-        return Versions(name=path, old=operand, new=_shown(top / path))
+            return Versions(name=operand, old=_in_head(repository, path), new=operand)
+        tree = repository.revision(operand)
+        gone = MANIFEST in tree and what_stands_at(top / tree.path) == "nothing"
+        return Versions(name=tree.path, old=operand, new=None if gone else _shown(top / tree.path))
+
+
+def _in_head(repository: Repository, path: str) -> str | None:
+    """Return the same in HEAD; None of a model that only the working tree has."""
+    there = _at("HEAD", path)
+    if not Path(repository.top or "", path, MANIFEST).exists():
+        return there  # the comparison tells what it is instead
+    repository.resolve("HEAD")
+    try:
+        repository.revision(there)
+    except RepositoryError:
+        return None
+    return there
 
 
 def _below(path: Path, top: Path) -> str:
@@ -102,10 +120,13 @@ def _of_repository(operands: Sequence[str], directories: Sequence[str] = ()) -> 
                 )
         old, new = _revisions(repository, operands)
         before, after = (_places(repository, revision) for revision in (old, new))
-        places = sorted(before.keys() | after.keys())
+        before |= _damaged(repository, old, after.keys() - before.keys())
+        after |= _damaged(repository, new, before.keys() - after.keys())
+        places = before.keys() | after.keys()
+        outermost = sorted(place for place in places if not _is_inside(place, places))
         return [
             Versions(name=place, old=before.get(place), new=after.get(place))
-            for place in _limited(places, directories, repository)
+            for place in _limited(outermost, directories, repository)
         ]
 
 
@@ -150,14 +171,36 @@ def _places(repository: Repository, revision: str) -> dict[str, str]:
         return {_below(path, top): _shown(path) for path in there}
     repository.resolve(revision)
     tree = repository.revision(f"{revision}:")
-    tree.fetch(path for path in tree if path.rpartition("/")[2] == MANIFEST)
-    manifests = {path.rpartition("/")[0] for path in tree if path.rpartition("/")[2] == MANIFEST}
-    outer = [place for place in manifests if place and not _is_inside(place, manifests)]
-    found = [place for place in outer if is_manifest(tree[f"{place}/{MANIFEST}"])]
-    return {place: f"{revision}:{place}" for place in found}
+    manifests = [path for path in tree if path.rpartition("/")[2] == MANIFEST]
+    tree.fetch(manifests)
+    found: dict[str, str] = {}
+    # Sorted, so that a model comes before those inside of it.
+    for place in sorted(path.rpartition("/")[0] or "." for path in manifests):
+        path = MANIFEST if place == "." else f"{place}/{MANIFEST}"
+        if not _is_inside(place, found) and is_manifest(tree[path]):
+            found[place] = _at(revision, place)
+    return found
+
+
+def _at(revision: str, place: str) -> str:
+    return f"{revision}:{'' if place == '.' else place}"
+
+
+def _damaged(repository: Repository, revision: str, places: Collection[str]) -> dict[str, str]:
+    """Return where the layers of a model still stand: it lost its manifest, and is not gone."""
+    if not places:
+        return {}
+    if revision == WORK_TREE:
+        top = repository.top or Path()
+        return {place: _shown(top / place) for place in places if has_layers(top / place)}
+    files = (f"/{path}" for path in repository.revision(f"{revision}:"))
+    there = {path.rpartition("/layers/")[0] for path in files if path.endswith(f"/{LAYER}")}
+    layered = {place[1:] or "." for place in there}
+    return {place: _at(revision, place) for place in places if place in layered}
 
 
 def _is_inside(place: str, others: Container[str]) -> bool:
     """Tell whether a place is that of a model inside of another: `<its place>/layers/<name>`."""
-    outer, mark, _ = place.rpartition("/layers/")
+    around, mark, _ = f"/{place}".rpartition("/layers/")
+    outer = around[1:] or "."
     return bool(mark) and (outer in others or _is_inside(outer, others))

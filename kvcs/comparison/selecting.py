@@ -62,9 +62,9 @@ def _layers(diff: Diff) -> Iterator[str]:
     yield from diff.old.layers
     yield from diff.new.layers
     for pair in (*diff.pairs, *diff.containers):
-        yield from (pair.old, pair.new)
+        yield from filter(None, (pair.old, pair.new))  # empty for the model itself
     for change in diff.changes:
-        yield from (path for path in _places(change) if path)
+        yield from filter(None, _places(change))
 
 
 def _places(change: Change) -> Iterator[str | None]:

@@ -54,7 +54,8 @@ def _verdict(diff: Diff) -> str:
 def _selected(diff: Diff) -> str:
     """Say what of the changes is shown, where a filter left others out."""
     shown = ", ".join(_architecture(diff) + _settings(diff)) or "nothing that counts"
-    return f"SELECTED: {shown}; {count(diff.left_out, 'other change')} left out"
+    unknown = "; weights not compared" if diff.kept is None else ""
+    return f"SELECTED: {shown}; {count(diff.left_out, 'other change')} left out{unknown}"
 
 
 def _kept(diff: Diff) -> str:

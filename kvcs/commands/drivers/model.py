@@ -75,9 +75,13 @@ def semantic(call: Call, *, colour: bool, ascii: bool) -> str:  # noqa: A002
     """
     from kvcs.render import git as render
 
-    heads = [side.read() for side in (call.old, call.new) if side.exists]
-    if not all(map(is_manifest, heads)):
-        raise KvcsError("")
+    given = [side for side in (call.old, call.new) if side.exists]
+    heads = [side.read() for side in given]
+    others = [side for side, head in zip(given, heads, strict=True) if not is_manifest(head)]
+    if others:
+        of = f"{others[0].label} of {others[0].path}"
+        known = len(others) < len(given)
+        raise KvcsError(f"{of} is no manifest of a model, and the other one is" if known else "")
     there = call.new if call.new.exists else call.old
     around, inside, _ = f"/{there.path}".rpartition("/layers/")
     if inside and all(map(_is_inside, heads)):
