@@ -59,6 +59,12 @@ def entries(git: GitProgram) -> dict[str, str]:
     return {decode(path): facts.decode().split(" ")[1] for facts, path in split}
 
 
+def is_as_indexed(git: GitProgram, path: str) -> bool:
+    """Tell whether the working tree has a file as the index has it."""
+    listed = ("ls-files", "-z", "--modified", "--others", "--", pathspec(path))
+    return not git.check(*listed).records
+
+
 def skipped(git: GitProgram, path: str) -> tuple[int, int]:
     """Return how many files below a path a sparse checkout leaves out, and how many there are."""
     records = git.check("ls-files", "-z", "-t", "--cached", "--", pathspec(path)).records
