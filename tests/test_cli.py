@@ -588,6 +588,17 @@ class TestBadCommit:
             "A merge is under way; finish it first, or `git merge --abort`."
         )
 
+    def test_in_the_conflicts_of_a_merge(self, repository: Path) -> None:
+        git(repository, "branch", "theirs")
+        for branch, bias in (("theirs", 2.0), ("main", 3.0)):
+            git(repository, "switch", "--quiet", "--force", branch)
+            store(repository / "models/mnist", bias=bias)
+            assert kvcs("commit", "-m", branch).code == 0
+        git(repository, "merge", "--quiet", "theirs", status=1)
+        assert refused("commit", "-m", "x") == (
+            "A merge is under way; finish it first, or `git merge --abort`."
+        )
+
     def test_a_damaged_model(self, repository: Path) -> None:
         damage("models/mnist/layers/dense/kernel.npy")
         before = state(repository)

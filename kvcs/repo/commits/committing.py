@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 from kvcs import checksum
 from kvcs.errors import DamageError, RepositoryError
 from kvcs.pointer import parse
-from kvcs.repo.commits.blobs import Kept, prepare
 from kvcs.repo.commits.message import compose
 from kvcs.repo.commits.staging import (
     Change,
@@ -25,6 +25,9 @@ from kvcs.repo.commits.staging import (
 from kvcs.repo.object_settings import read_settings
 from kvcs.repo.place import Place
 from kvcs.repo.program import READING, WRITING, Completed, GitProgram, decode
+
+if TYPE_CHECKING:
+    from kvcs.repo.commits.blobs import Kept
 
 # What git leaves in its directory while something is under way, most telling first.
 _UNFINISHED = {
@@ -70,7 +73,7 @@ def commit_directories(
     """
     if place.top is None:
         raise RepositoryError(f"{place.git_dir} has no work tree here, so nothing to commit from.")
-    _refuse_unfinished(place.git_dir)
+    refuse_unfinished(place.git_dir)
     text = compose(git, message, trailers)
     paths = [place.relative(directory) for directory in directories]
     if not paths:
@@ -102,6 +105,8 @@ class _Commit:
 
     def run(self, text: bytes, ignored: set[bytes], kept: Kept) -> bool:
         """Make the commit; False when nothing changed."""
+        from kvcs.repo.commits.blobs import prepare  # with what writes packs: hooks do without
+
         before = self._identities()
         prepared = prepare(
             self._git,
@@ -199,7 +204,8 @@ def _maintain(git: GitProgram) -> None:
     git.run("maintenance", "run", "--auto", "--quiet", environment=WRITING)
 
 
-def _refuse_unfinished(git_dir: Path) -> None:
+def refuse_unfinished(git_dir: Path) -> None:
+    """Refuse a repository in which a merge, a rebase or the like is under way."""
     for name, (what, way_out) in _UNFINISHED.items():
         if (git_dir / name).exists():
             raise RepositoryError(f"{what} is under way; finish it first, or {way_out}.")

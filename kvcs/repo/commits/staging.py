@@ -10,14 +10,16 @@ from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from kvcs.errors import RepositoryError
-from kvcs.repo.commits.blobs import Prepared, StoredFile
 from kvcs.repo.commits.index_file import read_entries, remember
 from kvcs.repo.object_settings import Settings
 from kvcs.repo.place import pathspec
 from kvcs.repo.program import WRITING, GitProgram, decode
+
+if TYPE_CHECKING:
+    from kvcs.repo.commits.blobs import Prepared, StoredFile
 
 # Where git has to store the weights. They hardly deflate, and it would spend most of its time on
 # the attempt; files above the threshold go straight into a pack, and never as a whole into memory.
