@@ -27,7 +27,7 @@ from kvcs.repo.place import Place
 from kvcs.repo.program import READING, WRITING, Completed, GitProgram, decode
 
 if TYPE_CHECKING:
-    from kvcs.repo.commits.blobs import Kept
+    from kvcs.repo.commits.blobs import Kept, Prepared
 
 # What git leaves in its directory while something is under way, most telling first.
 _UNFINISHED = {
@@ -105,7 +105,8 @@ class _Commit:
 
     def run(self, text: bytes, ignored: set[bytes], kept: Kept) -> bool:
         """Make the commit; False when nothing changed."""
-        from kvcs.repo.commits.blobs import prepare  # with what writes packs: hooks do without
+        # With all that writes packs, which hooks do without.
+        from kvcs.repo.commits.blobs import Prepared, prepare
 
         before = self._identities()
         prepared = prepare(
@@ -127,23 +128,37 @@ class _Commit:
             changes = staged(self._git, index.environment)
             ours = {change.path for change in changes if self._is_ours(change.path)}
             if ours:
-                self._verify(ours, prepared.verified if prepared else frozenset())
+                prepared = prepared or Prepared()
+                self._verify(ours, prepared.verified)
                 others = [change for change in changes if change.path not in ours]
-                self._commit(text, index, others)
+                self._commit(text, index, others, self._checksums(prepared))
             if ours or (prepared and prepared.files) or self._was_staged():
                 index.publish()
         if ours:
             _maintain(self._git)
         return bool(ours)
 
-    def _commit(self, text: bytes, index: PrivateIndex, others: Sequence[Change]) -> None:
-        with index.without(self._git, others) as environment:
+    def _checksums(self, prepared: Prepared) -> dict[str, str]:
+        """Return the SHA-256 of what was verified, by its object."""
+        return {
+            prepared.files[path][1].name: self._checked[decode(path)].sha256
+            for path in prepared.verified
+        }
+
+    def _commit(
+        self,
+        text: bytes,
+        index: PrivateIndex,
+        others: Sequence[Change],
+        checksums: Mapping[str, str],
+    ) -> None:
+        with index.without(self._git, others) as seen, index.told(checksums) as told:
             done = self._git.run(
                 *("-c", "i18n.commitEncoding=UTF-8"),  # whatever the user writes in, this is UTF-8
                 *("-c", "maintenance.auto=false"),  # which must not be in sight of this index
                 *("commit", "--quiet", "--file=-"),
                 stdin=text,
-                environment=environment,
+                environment={**seen, **told},
             )
         if done.status != 0:
             raise _refusal(self._git, done)
