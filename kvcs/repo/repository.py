@@ -211,13 +211,15 @@ class Repository:
     def directories_with(self, name: str) -> list[Path]:
         """Return the directories that hold, or held in the index, a file of that name.
 
-        Those that git ignores, and those of other repositories inside this one, are left out.
+        Those that git ignores, those of other repositories inside this one, and those that a
+        sparse checkout leaves out, are left out.
         """
         if self.top is None:
             return []
-        listed = ("--cached", "--others", "--exclude-standard", "--deduplicate", "-z")
+        listed = ("--cached", "--others", "--exclude-standard", "-t", "-z")
         done = self._git.check("ls-files", *listed, "--full-name", "--", f":(top,glob)**/{name}")
-        return sorted(self.top / decode(path).rpartition("/")[0] for path in done.records)
+        paths = {decode(record[2:]) for record in done.records if not record.startswith(b"S ")}
+        return sorted(self.top / path.rpartition("/")[0] for path in paths)
 
     def tag(self, name: str) -> None:
         """Name the commit that HEAD is at, with a lightweight tag.

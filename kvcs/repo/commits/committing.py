@@ -17,6 +17,7 @@ from kvcs.repo.commits.staging import (
     Change,
     PrivateIndex,
     refuse_ignored,
+    refuse_left_out,
     refuse_unmerged,
     refuse_unsuitable,
     stage,
@@ -108,6 +109,8 @@ class _Commit:
         # With all that writes packs, which hooks do without.
         from kvcs.repo.commits.blobs import Prepared, prepare
 
+        if self._settings.is_on("core.sparsecheckout"):
+            refuse_left_out(self._git, self._paths)
         before = self._identities()
         prepared = prepare(
             self._git,

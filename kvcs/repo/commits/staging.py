@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, NamedTuple
 
 from kvcs.errors import RepositoryError
-from kvcs.repo.changes import READ_BEFORE
+from kvcs.repo.changes import READ_BEFORE, skipped
 from kvcs.repo.commits.index_file import read_entries, remember
 from kvcs.repo.object_settings import Settings
 from kvcs.repo.place import pathspec
@@ -210,6 +210,17 @@ def refuse_unmerged(git: GitProgram, paths: Sequence[str]) -> None:
         raise RepositoryError(
             f"'{name}' has conflicts; resolve them, `git add` the result, then commit again."
         )
+
+
+def refuse_left_out(git: GitProgram, paths: Sequence[str]) -> None:
+    """Refuse directories that a sparse checkout leaves out: they are not there, and not removed."""
+    for path in paths:
+        away, files = skipped(git, path)
+        if 0 < away == files:
+            raise RepositoryError(
+                f"'{path}' is outside of the sparse checkout; `git sparse-checkout add {path}` "
+                "brings it in."
+            )
 
 
 def refuse_ignored(git: GitProgram, top: Path, paths: Sequence[str]) -> set[bytes]:
