@@ -597,10 +597,13 @@ class TestBadCommit:
         assert kvcs("commit", "-m", "Train").code == 0
         assert git(repository, "status", "--short") == ""
         assert git(repository, "ls-tree", "HEAD", "others/letters/model.json")
-        assert refused("commit", "others/letters", "-m", "x") == (
+        sentence = (
             "'others/letters' is outside of the sparse checkout; "
             "`git sparse-checkout add others/letters` brings it in."
         )
+        assert refused("commit", "others/letters", "-m", "x") == sentence
+        store(repository / "others/letters", bias=1.0)  # there, and still none of git's business
+        assert refused("commit", "-m", "x") == sentence
 
     def test_in_the_conflicts_of_a_merge(self, repository: Path) -> None:
         git(repository, "branch", "theirs")

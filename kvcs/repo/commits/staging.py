@@ -17,7 +17,7 @@ from kvcs.repo.changes import READ_BEFORE, skipped
 from kvcs.repo.commits.index_file import read_entries, remember
 from kvcs.repo.object_settings import Settings
 from kvcs.repo.place import pathspec
-from kvcs.repo.program import WRITING, GitProgram, decode
+from kvcs.repo.program import WRITING, Completed, GitProgram, decode
 
 if TYPE_CHECKING:
     from kvcs.repo.commits.blobs import Prepared, StoredFile
@@ -217,10 +217,14 @@ def refuse_left_out(git: GitProgram, paths: Sequence[str]) -> None:
     for path in paths:
         away, files = skipped(git, path)
         if 0 < away == files:
-            raise RepositoryError(
-                f"'{path}' is outside of the sparse checkout; `git sparse-checkout add {path}` "
-                "brings it in."
-            )
+            raise _left_out(path)
+
+
+def _left_out(path: str) -> RepositoryError:
+    return RepositoryError(
+        f"'{path}' is outside of the sparse checkout; "
+        f"`git sparse-checkout add {path}` brings it in."
+    )
 
 
 def refuse_ignored(git: GitProgram, top: Path, paths: Sequence[str]) -> set[bytes]:
@@ -261,8 +265,19 @@ def stage(
         _enter(git, settings, index, prepared.files)
     addable = _addable(git, top, paths)
     if addable:
-        specs = map(pathspec, addable)
-        git.check(*options, "add", "--all", "--", *specs, environment=index.environment)
+        add = ("add", "--all", "--", *map(pathspec, addable))
+        done = git.run(*options, *add, environment=index.environment)
+        if done.status != 0:
+            raise _refusal(done, addable)
+
+
+def _refusal(done: Completed, paths: Sequence[str]) -> RepositoryError:
+    # git names the pathspecs that it refused, a line each, although their files are there.
+    lines = done.errors.splitlines()
+    if "outside" in done.errors and "sparse" in done.errors:
+        path = next((path for path in paths if pathspec(path) in lines), paths[0])
+        return _left_out(path)
+    return RepositoryError(f"git add failed: {done.reason}")
 
 
 def _enter(
