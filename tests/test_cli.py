@@ -592,6 +592,34 @@ class TestBadCommit:
             "A merge is under way; finish it first, or `git merge --abort`."
         )
 
+    def test_in_a_sparse_checkout(self, repository: Path) -> None:
+        store(repository / "others/letters")
+        assert kvcs("commit", "-m", "Letters").code == 0
+        git(repository, "sparse-checkout", "set", "models")
+        assert not (repository / "others").exists()
+        store(repository / "models/mnist", bias=4.0)
+        assert kvcs("commit", "-m", "Train").code == 0
+        assert git(repository, "status", "--short") == ""
+        assert git(repository, "ls-tree", "HEAD", "others/letters/model.json")
+        sentence = (
+            "'others/letters' is outside of the sparse checkout; "
+            "`git sparse-checkout add others/letters` brings it in."
+        )
+        assert refused("commit", "others/letters", "-m", "x") == sentence
+        store(repository / "others/letters", bias=1.0)  # there, and still none of git's business
+        assert refused("commit", "-m", "x") == sentence
+
+    def test_in_the_conflicts_of_a_merge(self, repository: Path) -> None:
+        git(repository, "branch", "theirs")
+        for branch, bias in (("theirs", 2.0), ("main", 3.0)):
+            git(repository, "switch", "--quiet", "--force", branch)
+            store(repository / "models/mnist", bias=bias)
+            assert kvcs("commit", "-m", branch).code == 0
+        git(repository, "merge", "--quiet", "theirs", status=1)
+        assert refused("commit", "-m", "x") == (
+            "A merge is under way; finish it first, or `git merge --abort`."
+        )
+
     def test_a_damaged_model(self, repository: Path) -> None:
         damage("models/mnist/layers/dense/kernel.npy")
         before = state(repository)

@@ -27,6 +27,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     commit_all(root)
     kvcs("init")
     git(root, "add", ".gitattributes")
+    git(root, "-c", "core.hooksPath=/", "commit", "--quiet", "-m", "Attributes of models")
     return root
 
 
@@ -72,6 +73,18 @@ def test_all_is_well(root: Path, tmp_path: Path) -> None:
 def test_from_a_directory_below(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(root / "models")
     assert missing() == []
+
+
+def test_attributes_that_nobody_else_gets(root: Path) -> None:
+    says = ".gitattributes: is not committed as it is, so clones do not have it"
+    mend = " | git add .gitattributes && git commit"
+    with (root / ".gitattributes").open("a") as file:
+        file.write("*.png binary\n")
+    assert f"{says}{mend}" in found("note")
+    git(root, "add", ".gitattributes")
+    assert f"{says}{mend}" in found("note")
+    git(root, "rm", "--quiet", "--cached", ".gitattributes")
+    assert f"{says}{mend}" in found("note")
 
 
 def test_nothing_is_set_up(tmp_path: Path, root: Path) -> None:
@@ -204,7 +217,6 @@ def test_a_large_tensor(root: Path) -> None:
 
 
 def test_clones(root: Path, tmp_path: Path) -> None:
-    commit_all(root, "More")
     git(root, "config", "uploadpack.allowFilter", "true")
     options = ("--quiet", "--depth=1", "--filter=blob:limit=1m", "--sparse")
     git(tmp_path, "clone", *options, root.as_uri(), "clone")

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from cli import dense, image, kvcs, nested, process, small, store
-from gitrepo import commit_all, git, write
+from cli import dense, image, kvcs, nested, process, small, store, weight
+from gitrepo import commit_all, git, hook, write
 
 from kvcs.spec import StoredModel
 
@@ -61,6 +61,19 @@ def two_layers() -> StoredModel:
     found = small()
     second = replace(dense("head", source="dense"), path="layers/head")
     return replace(found, model=replace(found.model, layers=(image(), dense("dense"), second)))
+
+
+def large() -> StoredModel:
+    """Describe the small model with a kernel for which a pack is worthwhile."""
+    found = small()
+    layer = dense("dense")
+    tensors = {"kernel": weight("kernel", 300, 600)}
+    layer = replace(layer, layer=replace(layer.layer, tensors=tensors))
+    return replace(found, model=replace(found.model, layers=(image(), layer)))
+
+
+def sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 ALTERED = "altered: its SHA-256 is not the recorded one"
@@ -125,6 +138,31 @@ class TestPreCommit:
     def test_kvcs_commit(self, root: Path) -> None:
         store(root / "models/m", bias=1.0)
         assert kvcs("commit", "models/m", "-m", "Train").code == 0
+
+    def test_kvcs_commit_tells_what_it_has_read(self, root: Path, tmp_path: Path) -> None:
+        (root / ".git/hooks/pre-commit").rename(root / ".git/hooks/pre-commit.kvcs")
+        hook(root, "pre-commit", f'cp "$KVCS_READ_BEFORE" "{tmp_path}/told"; exec "$0.kvcs"')
+        store(root / "models/large", large())
+        assert kvcs("commit", "models/large", "-m", "Large").code == 0
+        told = dict(line.split() for line in (tmp_path / "told").read_text().splitlines())
+        assert told == {
+            git(root, "rev-parse", f"HEAD:{path.relative_to(root)}"): sha256(path.read_bytes())
+            for path in sorted((root / "models/large").rglob("*.npy"))
+        }
+        assert not list((root / ".git").glob("index.*"))
+
+    def test_what_was_read_before_is_not_read_again(self, root: Path, tmp_path: Path) -> None:
+        store(root / "models/m", bias=1.0)
+        tensor = root / "models/m/layers/dense/bias.npy"
+        recorded = sha256(tensor.read_bytes())
+        tensor.write_bytes(tensor.read_bytes()[:-1] + b"\1")
+        git(root, "add", "models")
+        name, told = git(root, "rev-parse", ":models/m/layers/dense/bias.npy"), tmp_path / "told"
+        for content in ("", f"{name} {sha256(b'')}\n", f"{sha256(b'')} {recorded}\n", "?"):
+            told.write_text(content)
+            assert ALTERED in run("commit", "-m", "Train", KVCS_READ_BEFORE=str(told)).said
+        told.write_text(f"{name} {recorded}\n")
+        assert run("commit", "-m", "Train", KVCS_READ_BEFORE=str(told)) == (0, "")
 
     def test_amended(self, root: Path) -> None:
         store(root / "models/m", bias=1.0)

@@ -75,6 +75,7 @@ def commit_directories(
     with Repository.discover() as repository:
         if repository.top is None:
             raise RepositoryError("a bare repository has no working tree to commit from")
+        repository.refuse_unfinished()  # whose conflicts would be taken for damage
         chosen = list(directories) or models_of(repository)
         if not chosen:
             raise OperandError(

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from kvcs.repo.place import pathspec
 from kvcs.repo.program import READING, GitProgram, decode
 
 # Objects that a partial clone left out are not fetched only to look at them (git 2.45 and newer).
 _NOT_LAZY = {**READING, "GIT_NO_LAZY_FETCH": "1"}
+
+# Names a file in which `kvcs commit` tells its own hook what it has read a moment ago.
+READ_BEFORE = "KVCS_READ_BEFORE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +37,15 @@ def staged(git: GitProgram) -> list[Change]:
     """Return what the index has otherwise than HEAD; all of it where nothing is committed."""
     head = git.run("rev-parse", "--verify", "--quiet", "HEAD^{commit}").text or empty_tree(git)
     return _changes(git, ("diff-index", "--cached"), (head,))
+
+
+def read_before() -> dict[str, str]:
+    """Return the SHA-256 of tensors that the commit under way has read, by their objects in git."""
+    try:
+        words = Path(os.environ[READ_BEFORE]).read_text("ascii").split()
+    except (KeyError, OSError, UnicodeError):
+        return {}
+    return dict(zip(words[::2], words[1::2], strict=False))
 
 
 def between(git: GitProgram, old: str, new: str) -> list[Change]:
@@ -57,6 +71,12 @@ def entries(git: GitProgram) -> dict[str, str]:
     done = git.check("ls-files", "-z", "--stage", "--full-name", "--", ":(top)")
     split = (record.split(b"\t", 1) for record in done.records)
     return {decode(path): facts.decode().split(" ")[1] for facts, path in split}
+
+
+def is_as_indexed(git: GitProgram, path: str) -> bool:
+    """Tell whether the working tree has a file as the index has it."""
+    listed = ("ls-files", "-z", "--modified", "--others", "--", pathspec(path))
+    return not git.check(*listed).records
 
 
 def skipped(git: GitProgram, path: str) -> tuple[int, int]:

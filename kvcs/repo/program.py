@@ -52,7 +52,8 @@ class Completed:
     @property
     def reason(self) -> str:
         """The one sentence of git's complaints that says most."""
-        lines = [line.strip() for line in self.errors.splitlines() if line.strip()]
+        said = [line.strip() for line in self.errors.splitlines() if line.strip()]
+        lines = [line for line in said if not line.startswith("hint: ")]
         for line in lines:
             for mark in ("error: ", "fatal: "):
                 if line.startswith(mark):
@@ -85,7 +86,9 @@ class GitProgram:
         """
         done = self.run(*arguments, stdin=stdin, environment=environment)
         if done.status != 0:
-            command = next(word for word in arguments if not word.startswith("-"))
+            # What has a `=` is the value of a `-c`.
+            words = (word for word in arguments if "=" not in word)
+            command = next(word for word in words if not word.startswith("-"))
             raise RepositoryError(f"git {command} failed: {done.reason}")
         return done
 

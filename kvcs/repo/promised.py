@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import cached_property
 
-from kvcs.errors import AbsentError
+from kvcs.errors import AbsentError, RepositoryError
 from kvcs.repo.program import FETCHING, GitProgram, decode
 from kvcs.tree.partial import Progress, silent
 
@@ -50,12 +51,20 @@ class Promised:
 
         Nothing is fetched to find out.
         """
-        if not self.remotes:
-            return frozenset()
-        what = ("--indexed-objects",) if spec.startswith(":") else ("--end-of-options", spec)
-        listing = ("rev-list", "--objects", "--no-object-names", "--missing=print", *what)
-        lines = self._git.check(*listing).text.splitlines()
-        return frozenset(line[1:] for line in lines if line.startswith("?"))
+        if spec.startswith(":"):
+            return self._missing("--indexed-objects")
+        return self._missing("--end-of-options", spec)
+
+    def fetch_missing(self, object_ids: Iterable[str]) -> None:
+        """Fetch those of some blobs, wherever in the history they stand, that are not here.
+
+        Where that fails, nothing is said: git tries again for each that is read, and says what
+        is wrong.
+        """
+        with suppress(RepositoryError):
+            wanted = self._missing("--all").intersection(object_ids)
+            if wanted:
+                self.fetch(wanted)
 
     def fetch(self, object_ids: Iterable[str], progress: Progress = silent) -> None:
         """Fetch blobs in one request.
@@ -77,3 +86,10 @@ class Promised:
             f"from {' or '.join(reasons) or 'any remote'}. Check the connection and "
             "`git remote --verbose`, then try again."
         )
+
+    def _missing(self, *what: str) -> frozenset[str]:
+        if not self.remotes:
+            return frozenset()
+        listing = ("rev-list", "--objects", "--no-object-names", "--missing=print", *what)
+        lines = self._git.check(*listing).text.splitlines()
+        return frozenset(line[1:] for line in lines if line.startswith("?"))

@@ -6,11 +6,11 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType, TracebackType
+from typing import TYPE_CHECKING
 
 from kvcs.errors import RepositoryError
-from kvcs.repo.commits.blobs import Kept, unchanged
 from kvcs.repo.commits.branch import check_branch, commit_to_branch
-from kvcs.repo.commits.committing import Recorded, commit_directories
+from kvcs.repo.commits.committing import Recorded, commit_directories, refuse_unfinished
 from kvcs.repo.lfs.store import LfsStore
 from kvcs.repo.object_settings import read_settings
 from kvcs.repo.objects import ObjectReader
@@ -18,11 +18,13 @@ from kvcs.repo.past.batch import Trees, read_objects
 from kvcs.repo.past.history import Selection, Version, follow, read_history
 from kvcs.repo.past.holding import holders
 from kvcs.repo.past.occurrences import Edit, abbreviations, read_edits, refs_with
-from kvcs.repo.past.partial import fetch_missing
 from kvcs.repo.place import Place, find_place
 from kvcs.repo.program import WRITING, GitProgram, decode
 from kvcs.repo.promised import Promised
 from kvcs.repo.revision import RevisionTree, Sources, parse, read_revision, resolve_commit
+
+if TYPE_CHECKING:
+    from kvcs.repo.commits.blobs import Kept
 
 
 class Repository:
@@ -128,6 +130,14 @@ class Repository:
             raise RepositoryError(f"'{one}' and '{other}' have no commit in common.")
         return done.text
 
+    def refuse_unfinished(self) -> None:
+        """Refuse to commit while a merge, a rebase or the like is under way.
+
+        Raises:
+            RepositoryError: one is.
+        """
+        refuse_unfinished(self.git_dir)
+
     def commit(
         self,
         directories: Sequence[Path],
@@ -168,6 +178,8 @@ class Repository:
 
         For a save that is about to follow: where it links a file, git would read it again.
         """
+        from kvcs.repo.commits.blobs import unchanged
+
         if self.top is None:
             return {}
         return unchanged(read_settings(self._git), self.top, [self._place.relative(directory)])
@@ -199,13 +211,15 @@ class Repository:
     def directories_with(self, name: str) -> list[Path]:
         """Return the directories that hold, or held in the index, a file of that name.
 
-        Those that git ignores, and those of other repositories inside this one, are left out.
+        Those that git ignores, those of other repositories inside this one, and those that a
+        sparse checkout leaves out, are left out.
         """
         if self.top is None:
             return []
-        listed = ("--cached", "--others", "--exclude-standard", "--deduplicate", "-z")
+        listed = ("--cached", "--others", "--exclude-standard", "-t", "-z")
         done = self._git.check("ls-files", *listed, "--full-name", "--", f":(top,glob)**/{name}")
-        return sorted(self.top / decode(path).rpartition("/")[0] for path in done.records)
+        paths = {decode(record[2:]) for record in done.records if not record.startswith(b"S ")}
+        return sorted(self.top / path.rpartition("/")[0] for path in paths)
 
     def tag(self, name: str) -> None:
         """Name the commit that HEAD is at, with a lightweight tag.
@@ -309,7 +323,7 @@ class Repository:
     def contents(self, object_ids: Iterable[str]) -> dict[str, bytes]:
         """Return the contents of small files by their id, all at once."""
         wanted = list(object_ids)
-        fetch_missing(self._git, self._place, wanted)
+        self._sources.promised.fetch_missing(wanted)
         return {name: found.content for name, found in read_objects(self._git, wanted).items()}
 
     def close(self) -> None:

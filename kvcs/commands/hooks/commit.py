@@ -2,7 +2,8 @@
 
 Judged by the index, which is what will be committed. Of a model that is touched, every JSON file is
 read; a tensor is read only where its file or its description differs from HEAD, and not at all
-where the index holds the pointer of Git LFS, which names the checksum itself.
+where the index holds the pointer of Git LFS, which names the checksum itself, or `kvcs commit` has
+just read it.
 """
 
 from __future__ import annotations
@@ -76,6 +77,9 @@ def _known(
 ) -> Callable[[Recorded], bool]:
     """Return what tells of a tensor or asset that it need not be read."""
     from kvcs import pointer as lfs
+    from kvcs.repo import changes
+
+    read_before = changes.read_before()
 
     def known(recorded: Recorded) -> bool:
         path = recorded.path
@@ -83,7 +87,10 @@ def _known(
             return False
         if path not in changed and _description(path, tree) not in changed:
             return True  # as in HEAD, and so is what describes it
-        if sizes.get(tree.object_id(path) or "", 0) >= lfs.LIMIT:
+        object_id = tree.object_id(path) or ""
+        if read_before.get(object_id) == recorded.sha256:
+            return True
+        if sizes.get(object_id, 0) >= lfs.LIMIT:
             return False  # a tensor, to be read once
         pointer = lfs.parse(tree.stored(path))
         return pointer is not None and pointer.oid == recorded.sha256

@@ -88,6 +88,7 @@ def _attributes(repository: Repository) -> Iterator[Check]:
         yield missing(".gitattributes", "says nothing of models", "kvcs init")
     else:
         yield ok(".gitattributes", "has the lines of kvcs")
+        yield from _handed_on(repository, lfs=file.has_lfs)
     crlf = settings.get(repository.git, "core.autocrlf")
     if crlf in ("true", "input"):
         says = f"core.autocrlf is {crlf}: attributes keep git from changing the files of models"
@@ -100,6 +101,17 @@ def _attributes(repository: Repository) -> Iterator[Check]:
                 "kvcs init",
             )
         )
+
+
+def _handed_on(repository: Repository, *, lfs: bool) -> Iterator[Check]:
+    """Say when only this working tree has the attributes: clones get what is committed."""
+    name = init_attributes.ATTRIBUTES_FILE
+    staged = any(change.path == name for change in changes.staged(repository.git))
+    if staged or not changes.is_as_indexed(repository.git, name):
+        says = "is not committed as it is, so clones do not have it"
+        if lfs:
+            says += ", and get pointers of Git LFS in the place of tensors"
+        yield note(name, says, f"git add {name} && git commit")
 
 
 def _drivers(repository: Repository) -> Iterator[Check]:

@@ -7,16 +7,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 from kvcs import checksum
 from kvcs.errors import DamageError, RepositoryError
 from kvcs.pointer import parse
-from kvcs.repo.commits.blobs import Kept, prepare
 from kvcs.repo.commits.message import compose
 from kvcs.repo.commits.staging import (
     Change,
     PrivateIndex,
     refuse_ignored,
+    refuse_left_out,
     refuse_unmerged,
     refuse_unsuitable,
     stage,
@@ -25,6 +26,9 @@ from kvcs.repo.commits.staging import (
 from kvcs.repo.object_settings import read_settings
 from kvcs.repo.place import Place
 from kvcs.repo.program import READING, WRITING, Completed, GitProgram, decode
+
+if TYPE_CHECKING:
+    from kvcs.repo.commits.blobs import Kept, Prepared
 
 # What git leaves in its directory while something is under way, most telling first.
 _UNFINISHED = {
@@ -70,7 +74,7 @@ def commit_directories(
     """
     if place.top is None:
         raise RepositoryError(f"{place.git_dir} has no work tree here, so nothing to commit from.")
-    _refuse_unfinished(place.git_dir)
+    refuse_unfinished(place.git_dir)
     text = compose(git, message, trailers)
     paths = [place.relative(directory) for directory in directories]
     if not paths:
@@ -102,6 +106,11 @@ class _Commit:
 
     def run(self, text: bytes, ignored: set[bytes], kept: Kept) -> bool:
         """Make the commit; False when nothing changed."""
+        # With all that writes packs, which hooks do without.
+        from kvcs.repo.commits.blobs import Prepared, prepare
+
+        if self._settings.is_on("core.sparsecheckout"):
+            refuse_left_out(self._git, self._paths)
         before = self._identities()
         prepared = prepare(
             self._git,
@@ -122,23 +131,37 @@ class _Commit:
             changes = staged(self._git, index.environment)
             ours = {change.path for change in changes if self._is_ours(change.path)}
             if ours:
-                self._verify(ours, prepared.verified if prepared else frozenset())
+                prepared = prepared or Prepared()
+                self._verify(ours, prepared.verified)
                 others = [change for change in changes if change.path not in ours]
-                self._commit(text, index, others)
+                self._commit(text, index, others, self._checksums(prepared))
             if ours or (prepared and prepared.files) or self._was_staged():
                 index.publish()
         if ours:
             _maintain(self._git)
         return bool(ours)
 
-    def _commit(self, text: bytes, index: PrivateIndex, others: Sequence[Change]) -> None:
-        with index.without(self._git, others) as environment:
+    def _checksums(self, prepared: Prepared) -> dict[str, str]:
+        """Return the SHA-256 of what was verified, by its object."""
+        return {
+            prepared.files[path][1].name: self._checked[decode(path)].sha256
+            for path in prepared.verified
+        }
+
+    def _commit(
+        self,
+        text: bytes,
+        index: PrivateIndex,
+        others: Sequence[Change],
+        checksums: Mapping[str, str],
+    ) -> None:
+        with index.without(self._git, others) as seen, index.told(checksums) as told:
             done = self._git.run(
                 *("-c", "i18n.commitEncoding=UTF-8"),  # whatever the user writes in, this is UTF-8
                 *("-c", "maintenance.auto=false"),  # which must not be in sight of this index
                 *("commit", "--quiet", "--file=-"),
                 stdin=text,
-                environment=environment,
+                environment={**seen, **told},
             )
         if done.status != 0:
             raise _refusal(self._git, done)
@@ -199,7 +222,8 @@ def _maintain(git: GitProgram) -> None:
     git.run("maintenance", "run", "--auto", "--quiet", environment=WRITING)
 
 
-def _refuse_unfinished(git_dir: Path) -> None:
+def refuse_unfinished(git_dir: Path) -> None:
+    """Refuse a repository in which a merge, a rebase or the like is under way."""
     for name, (what, way_out) in _UNFINISHED.items():
         if (git_dir / name).exists():
             raise RepositoryError(f"{what} is under way; finish it first, or {way_out}.")

@@ -10,14 +10,17 @@ from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from kvcs.errors import RepositoryError
-from kvcs.repo.commits.blobs import Prepared, StoredFile
+from kvcs.repo.changes import READ_BEFORE, skipped
 from kvcs.repo.commits.index_file import read_entries, remember
 from kvcs.repo.object_settings import Settings
 from kvcs.repo.place import pathspec
-from kvcs.repo.program import WRITING, GitProgram, decode
+from kvcs.repo.program import WRITING, Completed, GitProgram, decode
+
+if TYPE_CHECKING:
+    from kvcs.repo.commits.blobs import Prepared, StoredFile
 
 # Where git has to store the weights. They hardly deflate, and it would spend most of its time on
 # the attempt; files above the threshold go straight into a pack, and never as a whole into memory.
@@ -88,6 +91,19 @@ class PrivateIndex:
         finally:
             _remove_index(reduced)
 
+    @contextlib.contextmanager
+    def told(self, checksums: Mapping[str, str]) -> Iterator[dict[str, str]]:
+        """Yield an environment in which kvcs's hook finds the SHA-256 of objects, by their names.
+
+        It would read them all again. In a file, since an environment has not room for many.
+        """
+        place = Path(f"{self.path}.read")
+        try:
+            place.write_text("".join(f"{name} {sha}\n" for name, sha in checksums.items()), "ascii")
+            yield {READ_BEFORE: str(place)}
+        finally:
+            place.unlink(missing_ok=True)
+
     def publish(self) -> None:
         """Make the copy the index."""
         if self.path.exists():
@@ -105,6 +121,7 @@ class PrivateIndex:
     def _begin(self) -> None:
         _remove_index(self.path)  # of a killed commit
         _remove_index(Path(f"{self.path}.head"))
+        Path(f"{self.path}.read").unlink(missing_ok=True)
         # With its times: git distrusts entries that are not older than their index.
         with contextlib.suppress(FileNotFoundError):
             shutil.copy2(self._index, self.path)
@@ -195,6 +212,21 @@ def refuse_unmerged(git: GitProgram, paths: Sequence[str]) -> None:
         )
 
 
+def refuse_left_out(git: GitProgram, paths: Sequence[str]) -> None:
+    """Refuse directories that a sparse checkout leaves out: they are not there, and not removed."""
+    for path in paths:
+        away, files = skipped(git, path)
+        if 0 < away == files:
+            raise _left_out(path)
+
+
+def _left_out(path: str) -> RepositoryError:
+    return RepositoryError(
+        f"'{path}' is outside of the sparse checkout; "
+        f"`git sparse-checkout add {path}` brings it in."
+    )
+
+
 def refuse_ignored(git: GitProgram, top: Path, paths: Sequence[str]) -> set[bytes]:
     """Refuse directories with files that `git add` would leave out without a word.
 
@@ -233,8 +265,19 @@ def stage(
         _enter(git, settings, index, prepared.files)
     addable = _addable(git, top, paths)
     if addable:
-        specs = map(pathspec, addable)
-        git.check(*options, "add", "--all", "--", *specs, environment=index.environment)
+        add = ("add", "--all", "--", *map(pathspec, addable))
+        done = git.run(*options, *add, environment=index.environment)
+        if done.status != 0:
+            raise _refusal(done, addable)
+
+
+def _refusal(done: Completed, paths: Sequence[str]) -> RepositoryError:
+    # git names the pathspecs that it refused, a line each, although their files are there.
+    lines = done.errors.splitlines()
+    if "outside" in done.errors and "sparse" in done.errors:
+        path = next((path for path in paths if pathspec(path) in lines), paths[0])
+        return _left_out(path)
+    return RepositoryError(f"git add failed: {done.reason}")
 
 
 def _enter(

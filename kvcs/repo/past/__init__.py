@@ -5,6 +5,5 @@
 | `history.py`     | the commits that touched a model, also under older names |
 | `occurrences.py` | where files of one name stand and stood, in all commits  |
 | `batch.py`       | many objects and trees at once                           |
-| `partial.py`     | small files that a partial clone lacks, in one request   |
 | `holding.py`     | which trees hold a given version of a file               |
 """
