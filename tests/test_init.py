@@ -462,6 +462,15 @@ class TestLfs:
         ]
         assert kvcs("verify", "models/m").code == 0
 
+    def test_undone_in_one_repository_it_stays_in_another(self, root: Path, tmp_path: Path) -> None:
+        other = tmp_path / "other"
+        git(tmp_path, "init", "--quiet", "other")
+        for place in (other, root):
+            os.chdir(place)
+            init("--lfs")
+        init("--undo")
+        assert git(other, "config", "filter.lfs.process") == "git-lfs filter-process"
+
     def test_git_lfs_has_its_part_in_the_hooks(self, root: Path, sealed: Path) -> None:
         before = everything(root, sealed)
         init("--lfs")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 
 from kvcs.commands.setup.steps import Step
@@ -16,8 +16,16 @@ _BY_KVCS = "kvcs driver "
 
 def steps(repository: Repository, *, lfs: bool, scope: Scope) -> Iterator[Step]:
     """Yield what names kvcs, and with `lfs` git-lfs, in the settings of git."""
+    yield from _steps(repository, DRIVERS, scope)
+    if lfs:
+        # Never those of the user: taken back here, they would be missing in other repositories,
+        # where tensors then go into git as they are, without a word.
+        yield from _steps(repository, LFS_FILTER, "local")
+
+
+def _steps(repository: Repository, wanted: Mapping[str, str], scope: Scope) -> Iterator[Step]:
     git = repository.git
-    for key, value in {**DRIVERS, **(LFS_FILTER if lfs else {})}.items():
+    for key, value in wanted.items():
         there = settings.get(git, key)
         do = partial(settings.put, git, key, value, scope)
         if there == value:
