@@ -21,7 +21,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kvcs.errors import DamageError, RepositoryError
-from kvcs.repo import Recorded, Repository
+from kvcs.repo import Repository
+from kvcs.repo.commits.committing import Recorded
 
 MIB = 1 << 20
 

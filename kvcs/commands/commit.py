@@ -18,7 +18,8 @@ from kvcs.tree.verify import outline
 from kvcs.tree.writer import MANIFEST
 
 if TYPE_CHECKING:
-    from kvcs.repo import Recorded, Repository
+    from kvcs.repo import Repository
+    from kvcs.repo.commits.committing import Recorded
 
 METRIC = "Kvcs-Metric"
 
@@ -95,7 +96,7 @@ def _recorded(directory: Path) -> dict[str, Recorded]:
 
     The files themselves are looked at while they are committed, so that each is read once.
     """
-    from kvcs.repo import Recorded
+    from kvcs.repo.commits.committing import Recorded
 
     if what_stands_at(directory) == "nothing":
         return {}  # its removal is what is committed; git says if it never was

@@ -32,10 +32,9 @@ Needs git 2.31 or newer.
 
 from __future__ import annotations
 
-from kvcs.repo.commits.committing import Recorded
 from kvcs.repo.past.history import Selection, Version
 from kvcs.repo.past.occurrences import Edit
 from kvcs.repo.repository import Repository
 from kvcs.repo.revision import RevisionTree
 
-__all__ = ["Edit", "Recorded", "Repository", "RevisionTree", "Selection", "Version"]
+__all__ = ["Edit", "Repository", "RevisionTree", "Selection", "Version"]

@@ -9,8 +9,6 @@ from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING
 
 from kvcs.errors import RepositoryError
-from kvcs.repo.commits.branch import check_branch, commit_to_branch
-from kvcs.repo.commits.committing import Recorded, commit_directories, refuse_unfinished
 from kvcs.repo.lfs.store import LfsStore
 from kvcs.repo.object_settings import read_settings
 from kvcs.repo.objects import ObjectReader
@@ -25,6 +23,7 @@ from kvcs.repo.revision import RevisionTree, Sources, parse, read_revision, reso
 
 if TYPE_CHECKING:
     from kvcs.repo.commits.blobs import Kept
+    from kvcs.repo.commits.committing import Recorded
 
 
 class Repository:
@@ -136,6 +135,8 @@ class Repository:
         Raises:
             RepositoryError: one is.
         """
+        from kvcs.repo.commits.committing import refuse_unfinished
+
         refuse_unfinished(self.git_dir)
 
     def commit(
@@ -168,6 +169,8 @@ class Repository:
             RepositoryError: if git must not or will not commit; then nothing has changed.
             DamageError: a file has another checksum than it should have; likewise.
         """
+        from kvcs.repo.commits.committing import commit_directories
+
         work = (directories, message, trailers, recorded, kept)
         if commit_directories(self._git, self._place, *work):
             return self.resolve("HEAD")
@@ -197,6 +200,8 @@ class Repository:
         Raises:
             RepositoryError: if git must not or will not commit; then nothing has changed.
         """
+        from kvcs.repo.commits.branch import commit_to_branch
+
         path = self._place.relative(directory)
         return commit_to_branch(self._git, self._place, branch, path, write, message, trailers)
 
@@ -206,6 +211,8 @@ class Repository:
         Raises:
             RepositoryError: it is one of these.
         """
+        from kvcs.repo.commits.branch import check_branch
+
         check_branch(self._git, branch)
 
     def directories_with(self, name: str) -> list[Path]:
