@@ -1,7 +1,8 @@
 """The command line: arguments in, a command called, its result printed, an exit code out.
 
-Exit codes: 0 done; 1 damage found; 2 could not run, with one line that says what to do; 130
-interrupted; 141 nobody reads the output any more. Only errors that kvcs raises on purpose become
+Exit codes: 0 done; 1 damage found, or what a command was asked to find out (a difference, no such
+model, something missing); 2 could not run, with one line that says what to do; 130 interrupted; 141
+nobody reads the output any more. Only errors that kvcs raises on purpose become
 such a line: a bug keeps its traceback (and exits with 2, for 1 would say that damage was found).
 
 | module                                     | its job                                  |
