@@ -244,7 +244,7 @@ class TestLfs:
         assert "Git LFS: the objects of 7 pointers are here" in found("ok")
 
     def test_what_is_missing(self, root: Path) -> None:
-        git(root, "config", "--global", "--unset", "filter.lfs.clean")
+        git(root, "config", "--unset", "filter.lfs.clean")
         (root / ".git/hooks/pre-push.lfs").unlink()
         (root / ".git/hooks/post-commit").unlink()
         assert missing() == [
