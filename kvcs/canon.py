@@ -285,7 +285,13 @@ def encode_schema(config: dict[str, Value]) -> dict[str, Any]:
     if not all(map(_is_plain, config)):
         encoded = _pairs(config)
         return {"$dict": sorted(encoded, key=lambda pair: dumps(pair[0]))}
-    return {key: encode(item) for key, item in config.items()}
+    return _members(config)
+
+
+def _members(value: dict[str, Value]) -> dict[str, Any]:
+    return {
+        key: item if type(item) in _AS_THEY_ARE else encode(item) for key, item in value.items()
+    }
 
 
 def _encode_dict(value: dict[Any, Value]) -> Any:
@@ -296,13 +302,15 @@ def _encode_dict(value: dict[Any, Value]) -> Any:
         return encoded
     keys = list(value)
     if all(map(_is_plain, keys)) and keys == sorted(keys):
-        return {key: encode(item) for key, item in value.items()}
+        return _members(value)
     return {"$dict": _pairs(value)}
 
 
 def _is_plain(key: Any) -> bool:
     """Tell a key that JSON has, and that is no tag."""
-    return isinstance(key, str) and not _is_scalar(key) and not key.startswith("$")
+    if type(key) is not str and (not isinstance(key, str) or _is_scalar(key)):
+        return False
+    return key[:1] != "$"
 
 
 def _is_scalar(value: Any) -> bool:

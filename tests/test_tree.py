@@ -44,6 +44,7 @@ from kvcs.spec import (
 )
 from kvcs.tree import fields, reader, writer
 from kvcs.tree.manifest import checksum
+from kvcs.tree.skeletons import Parser
 from kvcs.tree.verify import verify
 
 GOLDEN = make.files()
@@ -822,8 +823,8 @@ def test_an_error_grows_its_address_while_it_travels_up() -> None:
     assert copy.copy(error).address == "layer.json: tensors['bias'].shape[1]"
 
 
-def test_layers_that_were_read_before_are_shared() -> None:
-    seen: reader.Seen = {}
-    one, other = (reader.read(make.checked_in(), "it", seen) for _ in range(2))
-    assert one == other
-    assert one.model.layers[0].layer is other.model.layers[0].layer
+def test_what_two_models_have_in_common_is_shared() -> None:
+    parser = Parser()
+    one, other = (reader.read(make.checked_in(), "it", parser) for _ in range(2))
+    assert repr(one) == repr(other)  # arrays in configs cannot be compared
+    assert one.model.layers[0].layer.config is other.model.layers[0].layer.config

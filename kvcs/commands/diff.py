@@ -10,7 +10,7 @@ from kvcs import comparison
 from kvcs.commands.fetching import fetch_changed
 from kvcs.commands.operand import Model, Stored, described
 from kvcs.comparison.weighing import Report
-from kvcs.tree.reader import Seen
+from kvcs.tree.skeletons import Parser
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +138,8 @@ def _compared(
     stats: bool,
     numbers: bool,
 ) -> comparison.Diff:
-    seen: Seen = {}
-    models = old.model(seen), new.model(seen)
+    parser = Parser()
+    models = old.model(parser), new.model(parser)
     has_weights = old.has_weights, new.has_weights
     if not all(has_weights):
         return comparison.weightless_diff(*models, has_weights, hints=hints)

@@ -18,6 +18,7 @@ from kvcs.errors import KvcsError, NotAModelError, OperandError
 from kvcs.spec import StoredModel
 from kvcs.tree import reader, writer
 from kvcs.tree.partial import Objects
+from kvcs.tree.skeletons import Parser
 from kvcs.tree.writer import LAYER, MANIFEST
 from kvcs.workdir import Directory, open_file
 
@@ -43,10 +44,10 @@ class Stored:
     live: Mapping[str, Callable[[], npy.Array | bytes]] | None = None
     has_weights: bool = True
 
-    def model(self, seen: reader.Seen | None = None) -> StoredModel:
-        """Read the model as data; layers in `seen` are shared with it, and not read again."""
+    def model(self, parser: Parser | None = None) -> StoredModel:
+        """Read the model as data; the parser is shared by models that have much in common."""
         fetch_description(self.files)
-        return reader.read(self.files, self.name, seen)
+        return reader.read(self.files, self.name, parser)
 
     def contents(self, model: StoredModel) -> Mapping[str, Callable[[], npy.Array | bytes]]:
         """Return its tensors and assets, checked as they are read."""

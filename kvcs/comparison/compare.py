@@ -13,7 +13,7 @@ from kvcs.comparison.description import Description, describe
 from kvcs.comparison.edges import Connection, compare_edges
 from kvcs.comparison.encoded import Json, encoded
 from kvcs.comparison.evidence import Likeness
-from kvcs.comparison.flatten import flatten
+from kvcs.comparison.flatten import flatten_both
 from kvcs.comparison.graph import Graph
 from kvcs.comparison.interface import interface
 from kvcs.comparison.layers import Known, container_changes, layer_changes
@@ -39,7 +39,7 @@ def diff(old: StoredModel, new: StoredModel, *, hints: Mapping[str, str] | None 
     Raises:
         KvcsError: a hint names a layer that is not there, or one twice.
     """
-    return _diff(flatten(old), flatten(new), hints, None)
+    return _diff(*flatten_both(old, new), hints, None)
 
 
 def weightless_diff(
@@ -57,8 +57,8 @@ def weightless_diff(
         old, new, hints: as for `diff`.
         has_weights: whether those of each are known.
     """
-    found = _diff(flatten(bare(old, new)), flatten(bare(new, old)), hints, None)
-    graphs = flatten(old), flatten(new)
+    found = _diff(*flatten_both(bare(old, new), bare(new, old)), hints, None)
+    graphs = flatten_both(old, new)
     sides = [
         model_of(graph) if known else replace(model_of(graph), parameters=None, tensors=None)
         for graph, known in zip(graphs, has_weights, strict=True)
@@ -103,7 +103,7 @@ def weighed_diff(
         numbers: say how much. Without, weights are read only where layers are hard to tell apart.
         report: called with the bytes compared so far, and with those that will be in the end.
     """
-    graphs = flatten(old), flatten(new)
+    graphs = flatten_both(old, new)
     found = _diff(*graphs, hints, likeness(old_contents, new_contents))
     if not numbers:
         return found
@@ -126,6 +126,10 @@ def _diff(
         related=comparison.related(),
         kept=_kept(*graphs),
     )
+
+
+def _described(graph: Graph) -> Description:
+    return describe(graph.stored, {part.path: part.config for part in graph.parts()})
 
 
 def _sort_key(change: Change) -> tuple[int, str, str]:
@@ -164,7 +168,7 @@ class _Comparison:
         return len(self.found.there) >= LEAST_RELATED * smaller
 
     def changes(self) -> Iterator[Change]:
-        descriptions = describe(self.old.stored), describe(self.new.stored)
+        descriptions = _described(self.old), _described(self.new)
         yield from self._one_sided(*descriptions)
         yield from self._inside()
         yield from self._connections()

@@ -7,6 +7,7 @@ follow from something else or are said by their digests, are no part of it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeAlias
 
@@ -25,53 +26,61 @@ TRAINING = "~training"  # no layer has this path
 STRUCTURE = ("build", "members", "inputs", "outputs")
 
 
-def describe(stored: StoredModel) -> Description:
-    """Return the description of a model; the model itself has an empty path."""
-    found: Description = {}
-    paths: dict[str, str] = {}
-    _model(stored.model, "", "", [], found, paths)
+def describe(
+    stored: StoredModel, configs: Mapping[str, Mapping[str, Json]] | None = None
+) -> Description:
+    """Return the description of a model; the model itself has an empty path.
+
+    Args:
+        stored: the model.
+        configs: settings by path, as far as they are encoded already.
+    """
+    writer = _Writer(configs or {})
+    writer.model(stored.model, "", "", [])
     if stored.training is not MISSING:
-        found[TRAINING] = {"config": encoded(stored.training)}
-    return found
+        writer.found[TRAINING] = {"config": encoded(stored.training)}
+    return writer.found
 
 
-def _model(
-    model: ModelSpec,
-    path: str,
-    place: str,
-    calls: list[Json],
-    found: Description,
-    paths: dict[str, str],
-) -> None:
-    found[path] = {
-        **_layer(model, calls),
-        "build": model.build,
-        "members": [entry.name for entry in model.layers],
-        "inputs": as_lists(encode(model.inputs)),
-        "outputs": as_lists(encode(model.outputs)),
-    }
-    for entry in model.layers:
-        at = f"{place}/{entry.path}" if place else entry.path
-        _member(entry, below(path, entry.name), at, found, paths)
+@dataclass
+class _Writer:
+    """What is written so far: the records, and for each place in the directory, its path."""
 
+    configs: Mapping[str, Mapping[str, Json]]
+    found: Description = field(default_factory=dict)
+    paths: dict[str, str] = field(default_factory=dict)
 
-def _member(
-    entry: LayerEntry, path: str, place: str, found: Description, paths: dict[str, str]
-) -> None:
-    calls = [encoded_call(call) for call in entry.calls]
-    if isinstance(entry.layer, SharedLayer):
-        at = entry.layer.path
-        found[path] = {"shared": paths.get(at, at), "calls": calls}
-        return
-    paths[place] = path
-    if isinstance(entry.layer, ModelSpec) and entry.layer.layers:
-        _model(entry.layer, path, place, calls, found, paths)
-    else:
-        found[path] = _layer(entry.layer, calls)
+    def model(self, model: ModelSpec, path: str, place: str, calls: list[Json]) -> None:
+        self.found[path] = {
+            **self._layer(model, path, calls),
+            "build": model.build,
+            "members": [entry.name for entry in model.layers],
+            "inputs": as_lists(encode(model.inputs)),
+            "outputs": as_lists(encode(model.outputs)),
+        }
+        for entry in model.layers:
+            at = f"{place}/{entry.path}" if place else entry.path
+            self._member(entry, below(path, entry.name), at)
 
+    def _member(self, entry: LayerEntry, path: str, place: str) -> None:
+        calls = [encoded_call(call) for call in entry.calls]
+        if isinstance(entry.layer, SharedLayer):
+            at = entry.layer.path
+            self.found[path] = {"shared": self.paths.get(at, at), "calls": calls}
+            return
+        self.paths[place] = path
+        if isinstance(entry.layer, ModelSpec) and entry.layer.layers:
+            self.model(entry.layer, path, place, calls)
+        else:
+            self.found[path] = self._layer(entry.layer, path, calls)
 
-def _layer(layer: LayerSpec, calls: list[Json]) -> Record:
-    return {"class": class_json(layer.cls), "config": encoded(layer.config), "calls": calls}
+    def _layer(self, layer: LayerSpec, path: str, calls: list[Json]) -> Record:
+        config = self.configs.get(path)
+        return {
+            "class": class_json(layer.cls),
+            "config": encoded(layer.config) if config is None else config,
+            "calls": calls,
+        }
 
 
 def renamed(record: Record, name: Callable[[str], str]) -> Record:

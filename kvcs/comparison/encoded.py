@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 from kvcs import canon
@@ -12,14 +12,38 @@ from kvcs.spec import Call, TensorRef, Value, VariableRef
 
 Json: TypeAlias = Any
 
+_NESTED = frozenset({list, dict})
+
 # Made once: `json.dumps` makes one for each call, which takes longer than most values.
 _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), check_circular=False)
+
+# Most settings are one of these, for which the encoder takes five times as long.
+_ATOMS: dict[type, Callable[[Any], str]] = {
+    str: json.encoder.encode_basestring_ascii,
+    int: int.__repr__,
+    bool: {True: "true", False: "false"}.__getitem__,
+    type(None): lambda value: "null",
+}
 
 
 def encoded(config: Mapping[str, Value]) -> dict[str, Json]:
     """Return a config as JSON; tuples are lists, for a `.keras` file no longer knows which."""
     found: dict[str, Json] = as_lists(canon.encode_schema(dict(config)))
     return found
+
+
+class Encoder:
+    """Encodes configs; one that layers share, such as those of a network's blocks, only once."""
+
+    def __init__(self) -> None:
+        # With the config itself, or another one could have its id later.
+        self._known: dict[int, tuple[Mapping[str, Value], dict[str, Json]]] = {}
+
+    def __call__(self, config: Mapping[str, Value]) -> dict[str, Json]:
+        """Return what `encoded` does; nobody alters it."""
+        if id(config) not in self._known:
+            self._known[id(config)] = config, encoded(config)
+        return self._known[id(config)][1]
 
 
 def as_lists(value: Json) -> Json:
@@ -31,12 +55,13 @@ def as_lists(value: Json) -> Json:
         return value
     if len(value) == 1 and "$tuple" in value:
         return as_lists(value["$tuple"])
-    return {key: as_lists(item) for key, item in value.items()}
+    return {key: as_lists(item) if type(item) in _NESTED else item for key, item in value.items()}
 
 
 def text(value: Json) -> str:
     """Return JSON as text that is equal where the values are: 1, 1.0 and true are three."""
-    return _ENCODER.encode(value)
+    write = _ATOMS.get(type(value))
+    return write(value) if write else _ENCODER.encode(value)
 
 
 def signature(*values: Json) -> str:

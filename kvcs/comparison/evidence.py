@@ -11,7 +11,7 @@ import numpy as np
 
 from kvcs import npy
 from kvcs.checksum import sha256
-from kvcs.comparison.encoded import signature, text
+from kvcs.comparison.encoded import Json, signature, text
 from kvcs.comparison.graph import Graph, Node
 from kvcs.comparison.spelling import Spelling
 from kvcs.names import is_automatic
@@ -95,19 +95,48 @@ class Side:
         return f"{found[user]} {self.graph.before[user].index(path)}"
 
 
-def side(graph: Graph, spelling: Spelling) -> Side:
-    """Gather what is known of the layers of a graph."""
-    return Side(
-        graph=graph,
-        traits={path: _traits(node, spelling) for path, node in graph.nodes.items()},
+def sides(graphs: tuple[Graph, Graph], spelling: Spelling) -> tuple[Side, Side]:
+    """Gather what is known of the layers of two graphs."""
+    settings = _Settings(spelling)
+    old, new = (
+        Side(
+            graph=graph,
+            traits={path: _traits(node, settings) for path, node in graph.nodes.items()},
+        )
+        for graph in graphs
     )
+    return old, new
 
 
-def _traits(node: Node, spelling: Spelling) -> Traits:
+class _Settings:
+    """The settings of layers as text; of layers that share a config, made once."""
+
+    def __init__(self, spelling: Spelling) -> None:
+        self._spelling = spelling
+        # With the config itself, or another one could have its id later.
+        self._known: dict[tuple[int, str], tuple[Mapping[str, Json], dict[str, str]]] = {}
+
+    def of(self, node: Node) -> dict[str, str]:
+        key = id(node.config), node.spec.cls.name
+        if key not in self._known:
+            self._known[key] = node.config, self._of_config(node)
+        settings = self._known[key][1]
+        if not node.constants:
+            return settings
+        return settings | {f"calls/{i}": text(dict(c)) for i, c in enumerate(node.constants)}
+
+    def _of_config(self, node: Node) -> dict[str, str]:
+        skipped = {*GLOBAL_SETTINGS, *self._spelling.one_sided.get(node.spec.cls.name, ())}
+        return {
+            key: self._spelling.text(item)
+            for key, item in node.config.items()
+            if key not in skipped
+        }
+
+
+def _traits(node: Node, known: _Settings) -> Traits:
     spec = node.spec
-    skipped = {*GLOBAL_SETTINGS, *spelling.one_sided.get(spec.cls.name, ())}
-    settings = {key: spelling.text(item) for key, item in node.config.items() if key not in skipped}
-    settings |= {f"calls/{index}": text(dict(c)) for index, c in enumerate(node.constants)}
+    settings = known.of(node)
     weights = {
         name: tensor.sha256 for name, tensor in spec.tensors.items() if is_informative(tensor)
     }

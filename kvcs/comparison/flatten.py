@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from kvcs.comparison.encoded import Json, constants, encoded
+from kvcs.comparison.encoded import Encoder, Json, constants
 from kvcs.comparison.graph import Container, Graph, Node, Source, below
 from kvcs.spec import (
     Call,
@@ -23,9 +23,15 @@ from kvcs.spec import (
 MAX_ENTRIES = 2000
 
 
-def flatten(stored: StoredModel) -> Graph:
+def flatten_both(old: StoredModel, new: StoredModel) -> tuple[Graph, Graph]:
+    """Return two stored models as graphs that share settings where the models do."""
+    encode = Encoder()
+    return flatten(old, encode), flatten(new, encode)
+
+
+def flatten(stored: StoredModel, encode: Encoder | None = None) -> Graph:
     """Return a stored model as a graph."""
-    inventory = _Inventory(stored)
+    inventory = _Inventory(stored, encode or Encoder())
     inventory.model(stored.model, "", "", stored.name)
     trace = _Trace(inventory)
     outputs = trace.enter("", [])
@@ -54,6 +60,7 @@ class _Inventory:
     """Everything that stands in a model, by path."""
 
     stored: StoredModel
+    encode: Encoder
     nodes: dict[str, Node] = field(default_factory=dict)
     ports: dict[str, Node] = field(default_factory=dict)
     containers: dict[str, Container] = field(default_factory=dict)
@@ -70,7 +77,7 @@ class _Inventory:
             place=place,
             live=self._live(place, name),
             spec=spec,
-            config=encoded(spec.config),
+            config=self.encode(spec.config),
             members=tuple(below(path, entry.name) for entry in spec.layers),
             ports=tuple(below(path, entry.name) for entry in spec.layers if entry.name in ports),
         )
@@ -98,7 +105,7 @@ class _Inventory:
             place=place,
             live=self._live(place, entry.name),
             spec=layer,
-            config=encoded(layer.config),
+            config=self.encode(layer.config),
             constants=_constants(entry.calls),
             port=port,
         )

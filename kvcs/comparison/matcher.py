@@ -21,7 +21,7 @@ from dataclasses import dataclass
 
 from kvcs.comparison import anchors
 from kvcs.comparison.alignment import align
-from kvcs.comparison.evidence import Likeness, side
+from kvcs.comparison.evidence import Likeness, sides
 from kvcs.comparison.graph import Graph
 from kvcs.comparison.leftovers import moves, replacements, settle_runs
 from kvcs.comparison.pairing import How, Pairing
@@ -66,7 +66,7 @@ def match(
         KvcsError: a hint names a layer that is not there, or one twice.
     """
     written = spelling(old, new)
-    pairing = Pairing(side(old, written), side(new, written), likeness)
+    pairing = Pairing(*sides((old, new), written), likeness)
     anchors.by_hint(pairing, hints or {})
     anchors.by_digest(pairing)
     anchors.by_name(pairing)

@@ -31,6 +31,8 @@ class Difference(NamedTuple):
 
 def differences(old: Mapping[str, Json], new: Mapping[str, Json]) -> Iterator[Difference]:
     """Yield the settings that differ, sorted by key."""
+    if old is new:
+        return
     for key in sorted(old.keys() | new.keys()):
         mine, yours = old.get(key, MISSING), new.get(key, MISSING)
         if MISSING not in (mine, yours) and text(mine) == text(yours):

@@ -1,36 +1,24 @@
-"""Many versions of a model read one after another; what they have in common is parsed once.
-
-Two versions between which a model was trained differ in nothing but digests. So a file is parsed
-by its skeleton, which is the file without them: where a file with the same skeleton was parsed
-before, its digests are put into what came out then. No check is lost by that. A digest is checked
-by the file it is a digest of, and the checksum of a manifest leaves digests out for that reason.
-"""
+"""Many versions of a model read one after another, for what their JSON files say of them."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from kvcs import canon
 from kvcs.checksum import sha256
 from kvcs.errors import FormatError, NewerFormatError
-from kvcs.spec import LayerSpec, StoredModel, TensorSpec
+from kvcs.spec import StoredModel
 from kvcs.tree.manifest import Manifest
 from kvcs.tree.reader import Problem, Walk, tensors
+from kvcs.tree.skeletons import Parser
 from kvcs.tree.writer import LAYER, MANIFEST, OPTIMIZER, STATE, TRAINING
 
 T = TypeVar("T")
 
 # How many parsed files are kept at most: those of a long history take hundreds of megabytes.
 MOST_KEPT = 20_000
-
-# The lines of canonical JSON that hold the digest of a layer or a tensor, or of a file beside
-# the manifest. A line of a config can look the same; that is found by counting.
-_DIGEST = re.compile(
-    rb'(?m)^((?:      "sha256"|    "(?:optimizer/index|state|training)\.json"): ")([0-9a-f]{64})"'
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,22 +39,14 @@ class Outline:
     problem: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class _Parsed:
-    """What a file holds, and whether its digests stand where they are looked for."""
-
-    value: Any
-    regular: bool
-    name: str
-
-
 class Outliner:
     """Reads outlines; keeps what it parsed."""
 
     def __init__(self) -> None:
         self._contents: Mapping[str, bytes] = {}
         self._by_id: dict[tuple[str, str], tuple[Any, str, str]] = {}
-        self._by_skeleton: dict[tuple[str, bytes], _Parsed] = {}
+        self._parser = Parser()
+        self._names: dict[bytes, str] = {}
 
     def outline(self, files: Mapping[str, str], contents: Mapping[str, bytes]) -> Outline:
         """Read one version.
@@ -98,25 +78,18 @@ class Outliner:
         key = object_id, read.__name__
         if key not in self._by_id:
             data = self._contents[object_id]
-            self._by_id[key] = (*self._parsed(data, read), sha256([data]))
-        value, name, digest = self._by_id[key]
-        return value, digest, name
+            value, skeleton = self._parser.parse(data, read)
+            self._by_id[key] = value, sha256([data]), self._name(skeleton)
+        return self._by_id[key]
 
     def digest(self, object_id: str) -> str:
         """Return the SHA-256 of a file's bytes."""
         return sha256([self._contents[object_id]])
 
-    def _parsed(self, data: bytes, read: Callable[[Any], Any]) -> tuple[Any, str]:
-        found = [match[2].decode() for match in _DIGEST.finditer(data)]
-        key = read.__name__, _DIGEST.sub(rb'\1"', data)
-        known = self._by_skeleton.get(key)
-        if known is not None and known.regular:
-            return _with_digests(known.value, iter(found)), known.name
-        value = read(canon.loads(data))
-        name = known.name if known else sha256([_nameless(key[1])])
-        parsed = _Parsed(value, found == _digests(value), name)
-        self._by_skeleton[key] = parsed
-        return value, parsed.name
+    def _name(self, skeleton: bytes) -> str:
+        if skeleton not in self._names:
+            self._names[skeleton] = sha256([_nameless(skeleton)])
+        return self._names[skeleton]
 
 
 class _Walk(Walk):
@@ -172,32 +145,3 @@ def _nameless(skeleton: bytes) -> bytes:
     end = rest.partition(b"\n  },")[2]
     kept = start + end if mark else skeleton
     return re.sub(rb'(?m)^  "(keras_version|checksum)": .*\n', b"", kept)
-
-
-def _digests(value: Any) -> list[str]:
-    """Return the digests in what was parsed, in the order in which they stand in the file."""
-    if isinstance(value, Manifest):
-        found = [value.files[path] for path in sorted(value.files)]
-        found += [entry.sha256 for entry in value.entries if entry.sha256]
-        return found + _of_tensors(value.model.tensors)
-    return _of_tensors(value.tensors)
-
-
-def _of_tensors(found: Mapping[str, TensorSpec]) -> list[str]:
-    return [found[name].sha256 for name in sorted(found)]
-
-
-def _with_digests(value: Any, given: Iterator[str]) -> Any:
-    """Return what was parsed with other digests, in the order in which they stand in the file."""
-    if isinstance(value, LayerSpec):
-        return replace(value, tensors=_renewed(value.tensors, given))
-    files = {path: next(given) for path in sorted(value.files)}
-    entries = tuple(
-        replace(entry, sha256=next(given)) if entry.sha256 else entry for entry in value.entries
-    )
-    model = replace(value.model, tensors=_renewed(value.model.tensors, given))
-    return replace(value, files=files, entries=entries, model=model)
-
-
-def _renewed(found: Mapping[str, TensorSpec], given: Iterator[str]) -> dict[str, TensorSpec]:
-    return {name: replace(found[name], sha256=next(given)) for name in sorted(found)}

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias, TypeVar
 
-from kvcs import canon, npy
+from kvcs import npy
 from kvcs.checksum import sha256
 from kvcs.errors import DamageError, FormatError, NewerFormatError, NotAModelError
 from kvcs.names import folded
@@ -28,6 +28,7 @@ from kvcs.spec import (
 )
 from kvcs.tree.layers import layer_from_json
 from kvcs.tree.manifest import EntryLine, Manifest, manifest_from_json, nested_from_json
+from kvcs.tree.skeletons import Parser
 from kvcs.tree.training import slots_from_json, state_from_json, training_from_json
 from kvcs.tree.writer import LAYER, MANIFEST, OPTIMIZER, STATE, TRAINING
 
@@ -38,10 +39,6 @@ Files: TypeAlias = Mapping[str, bytes]
 SLACK = 1 << 20
 MAX_FILE = 1 << 32
 T = TypeVar("T")
-
-# What was made of a JSON file, by its digest and what made it: most layers of two versions of a
-# model, and many within one, have the same file.
-Seen: TypeAlias = dict[tuple[str, Callable[[Any], Any]], Any]
 
 Kind: TypeAlias = Literal["missing", "extra", "altered", "truncated", "invalid"]
 
@@ -75,7 +72,7 @@ class Walk:
     Args:
         files: the stored model.
         report: called with every problem. The walk goes on where that makes sense.
-        seen: layers that were read before, by the digest of their file.
+        parser: shared by models that have much in common.
 
     Attributes:
         known: the paths met so far.
@@ -83,11 +80,11 @@ class Walk:
     """
 
     def __init__(
-        self, files: Files, report: Callable[[Problem], None], seen: Seen | None = None
+        self, files: Files, report: Callable[[Problem], None], parser: Parser | None = None
     ) -> None:
         self.files = files
         self.report = report
-        self._seen = {} if seen is None else seen
+        self._parser = parser or Parser()
         self.known: set[str] = set()
         self._places: set[str] = set()
         self.unread: set[str] = set()
@@ -162,14 +159,11 @@ class Walk:
         data = self._bytes(path, layer)
         if data is None:
             return None
-        known = sha256([data]), read
-        altered = digest is not None and known[0] != digest
+        altered = digest is not None and sha256([data]) != digest
         if altered:
             self._problem("altered", path, layer, "altered: its SHA-256 is not the recorded one")
         try:
-            if known not in self._seen:
-                self._seen[known] = read(canon.loads(data))
-            return self._seen[known]  # type: ignore[no-any-return]
+            return self._parser.parse(data, read)[0]
         except FormatError as error:
             if isinstance(error, NewerFormatError) and not altered:
                 raise
@@ -298,13 +292,13 @@ def assets(stored: StoredModel) -> list[tuple[str, tuple[str, str]]]:
     ]
 
 
-def read(files: Files, name: str, seen: Seen | None = None) -> StoredModel:
+def read(files: Files, name: str, parser: Parser | None = None) -> StoredModel:
     """Read a stored model; tensors are left where they are.
 
     Args:
         files: the stored model.
         name: what to call it in errors.
-        seen: what was read before, and may be shared with this model; what is read is added.
+        parser: shared by models that have much in common.
 
     Raises:
         NotAModelError: there is no manifest.
@@ -317,7 +311,7 @@ def read(files: Files, name: str, seen: Seen | None = None) -> StoredModel:
             "Name the directory that `kvcs.save` or `kvcs export` wrote"
         )
     try:
-        stored = Walk(files, _stopper(name), seen).model()
+        stored = Walk(files, _stopper(name), parser).model()
     except NewerFormatError as error:
         raise error.within(name) from None
     assert stored is not None, "the walk reports what it cannot read"
