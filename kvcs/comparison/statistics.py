@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from kvcs.comparison.encoded import Json
+from kvcs.comparison.threads import LARGE, both
 from kvcs.npy import Array
 
 # Elements that are converted to double precision at a time: they fit a cache, and are too few for
@@ -64,6 +65,17 @@ class _Sums:
     different: int = 0
     zeroed: int = 0
 
+    def __add__(self, other: _Sums) -> _Sums:
+        largest = max(self.largest, other.largest)
+        return _Sums(
+            old=self.old + other.old,
+            new=self.new + other.new,
+            change=self.change + other.change,
+            largest=math.nan if math.isnan(self.largest + other.largest) else largest,
+            different=self.different + other.different,
+            zeroed=self.zeroed + other.zeroed,
+        )
+
     @property
     def product(self) -> float:
         """Of old and new values, by the law of cosines."""
@@ -87,6 +99,18 @@ def statistics(old: Array, new: Array) -> Statistics:
 
 
 def _sums(old: Array, new: Array) -> _Sums:
+    mine, yours = old.reshape(-1), new.reshape(-1)
+    if mine.size < LARGE:
+        return _part_sums(mine, yours)
+    middle = mine.size // 2  # wherever it runs: where sums are split is seen in their last digits
+    halves = both(
+        lambda: _part_sums(mine[:middle], yours[:middle]),
+        lambda: _part_sums(mine[middle:], yours[middle:]),
+    )
+    return halves[0] + halves[1]
+
+
+def _part_sums(old: Array, new: Array) -> _Sums:
     sums = _Sums()
     with np.errstate(all="ignore"):
         for mine, yours in _chunks(old, new):
@@ -106,10 +130,9 @@ def _sums(old: Array, new: Array) -> _Sums:
 
 
 def _chunks(old: Array, new: Array) -> Iterator[tuple[Array, Array]]:
-    mine, yours = old.reshape(-1), new.reshape(-1)
-    for start in range(0, mine.size, CHUNK):
+    for start in range(0, old.size, CHUNK):
         part = slice(start, start + CHUNK)
-        yield _real(mine[part]), _real(yours[part])
+        yield _real(old[part]), _real(new[part])
 
 
 def _real(values: Array) -> Array:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
@@ -13,6 +12,7 @@ from kvcs.comparison.encoded import Json
 from kvcs.comparison.evidence import Likeness
 from kvcs.comparison.graph import Container, Graph, Node
 from kvcs.comparison.statistics import Statistics, added_rank, is_merged, sketch, statistics
+from kvcs.comparison.threads import LARGE, both
 from kvcs.comparison.values import ABSENT, DAMAGED, Change, Diff
 from kvcs.errors import AbsentError, KvcsError
 from kvcs.npy import Array, true_dtype
@@ -20,8 +20,6 @@ from kvcs.spec import TensorSpec
 
 # The tensors of a model by path from its root, as `kvcs.tree.reader.Contents` has them.
 Contents: TypeAlias = Mapping[str, Callable[[], "Array | bytes"]]
-
-LARGE = 1 << 18  # elements; below it a thread costs more than it saves
 
 
 @runtime_checkable
@@ -193,9 +191,7 @@ def _arrays(
     """Read two tensors; large ones at the same time, for most of it is done outside of Python."""
     if max(old[2].size, new[2].size) < LARGE:
         return _array(*old), _array(*new)
-    with ThreadPoolExecutor(1) as thread:
-        other = thread.submit(_array, *new)
-        return _array(*old), other.result()
+    return both(lambda: _array(*old), lambda: _array(*new))
 
 
 def _part(graph: Graph, path: str | None) -> Node | Container:

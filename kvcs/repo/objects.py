@@ -1,4 +1,4 @@
-"""Contents of git objects, from one `git cat-file` process, and their sizes."""
+"""Contents of git objects, read at once or by one `git cat-file` process, and their sizes."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import IO, TYPE_CHECKING
 
 from kvcs.errors import RepositoryError
+from kvcs.repo.packs.reading import StoredBlobs
 from kvcs.repo.program import GitProgram
 
 if TYPE_CHECKING:
@@ -25,10 +26,15 @@ _AT_ONCE = 500
 
 
 class ObjectReader:
-    """Reads objects by their hash; the process starts with the first and serves them all."""
+    """Reads objects by their hash.
 
-    def __init__(self, git: GitProgram) -> None:
+    Those that cannot be read at once come from a process, which starts with the first of them and
+    serves them all.
+    """
+
+    def __init__(self, git: GitProgram, stored: StoredBlobs) -> None:
         self._git = git
+        self._stored = stored
         self._process: Git.AutoInterrupt | None = None
         self._turn = threading.Lock()
         self._closed = False
@@ -45,7 +51,8 @@ class ObjectReader:
         Raises:
             RepositoryError: if git has no such object, or cannot read it.
         """
-        return self._read_some([object_id])[0]
+        found = self._stored.read(object_id)
+        return self._read_some([object_id])[0] if found is None else found
 
     def read_all(self, object_ids: Sequence[str]) -> Iterator[bytes]:
         """Yield the contents of small objects, in order, faster than `read` one by one.
@@ -54,7 +61,12 @@ class ObjectReader:
             RepositoryError: as for `read`.
         """
         for start in range(0, len(object_ids), _AT_ONCE):
-            yield from self._read_some(object_ids[start : start + _AT_ONCE])
+            asked = object_ids[start : start + _AT_ONCE]
+            found = {object_id: self._stored.read(object_id) for object_id in asked}
+            others = [object_id for object_id in asked if found[object_id] is None]
+            if others:
+                found.update(zip(others, self._read_some(others), strict=True))
+            yield from (found[object_id] or b"" for object_id in asked)
 
     def _read_some(self, object_ids: Sequence[str]) -> list[bytes]:
         with self._turn:
@@ -89,6 +101,7 @@ class ObjectReader:
 
     def close(self) -> None:
         """End the process; nothing can be read afterwards."""
+        self._stored.close()
         with self._turn:
             self._closed = True
             self._end()

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from itertools import accumulate
 from typing import NamedTuple
 
-_MAGIC = b"\377tOc" + struct.pack(">I", 2)
+MAGIC = b"\377tOc" + struct.pack(">I", 2)
 _FAR = 1 << 31  # an offset from here on stands in a table of its own
 
 
@@ -28,7 +28,7 @@ def write_index(entries: Iterable[IndexEntry], checksum: bytes, algorithm: str) 
     far = [entry.offset for entry in found if entry.offset >= _FAR]
     places = {offset: _FAR | number for number, offset in enumerate(far)}
     parts = [
-        _MAGIC,
+        MAGIC,
         _numbers("I", accumulate(counts[byte] for byte in range(256))),
         b"".join(entry.name for entry in found),
         _numbers("I", (entry.crc for entry in found)),
