@@ -8,6 +8,7 @@ import subprocess
 import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -40,9 +41,8 @@ def root(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def stored(root: Path) -> Iterator[StoredBlobs]:
-    found = StoredBlobs(root / ".git")
-    yield found
-    found.close()
+    with closing(StoredBlobs(root / ".git/objects")) as found:
+        yield found
 
 
 def name_of(root: Path, path: str) -> str:
@@ -95,6 +95,22 @@ def test_a_delta_is_left_to_git(root: Path, stored: StoredBlobs) -> None:
             assert repository.revision(f"{revision}:model")["large.npy"] == content
 
 
+def test_what_there_is(root: Path, stored: StoredBlobs) -> None:
+    name = name_of(root, "model/one.npy")
+    assert stored.has(name)
+    assert not stored.has("1" * len(name))
+    loose = root / ".git/objects" / name[:2] / name[2:]
+    loose.chmod(0o644)
+    content = loose.read_bytes()
+    loose.write_bytes(b"")  # as a crash can leave it
+    assert not stored.has(name)
+    loose.write_bytes(content)
+    without_deltas(root)
+    with closing(StoredBlobs(root / ".git/objects")) as found:
+        assert found.has(name)
+        assert not found.has("1" * len(name))
+
+
 def test_what_is_no_blob_or_not_there(root: Path, stored: StoredBlobs) -> None:
     for _ in range(2):
         tree, commit = (git(root, "rev-parse", each) for each in ("HEAD:model", "HEAD"))
@@ -114,9 +130,8 @@ def test_a_replaced_object(root: Path) -> None:
 
 def test_objects_of_another_repository(root: Path, tmp_path: Path) -> None:
     git(tmp_path, "clone", "--quiet", "--shared", "project", "clone")
-    os.chdir(tmp_path / "clone")
-    with Repository.discover() as repository:
-        assert repository.revision("HEAD:model")["large.npy"] == NOISE
+    with closing(StoredBlobs(tmp_path / "clone/.git/objects")) as found:
+        assert found.read(name_of(root, "model/large.npy")) == NOISE
 
 
 def test_a_linked_worktree(root: Path, tmp_path: Path) -> None:

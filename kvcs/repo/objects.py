@@ -32,7 +32,7 @@ class ObjectReader:
     serves them all.
     """
 
-    def __init__(self, git: GitProgram, stored: StoredBlobs) -> None:
+    def __init__(self, git: GitProgram, stored: StoredBlobs | None) -> None:
         self._git = git
         self._stored = stored
         self._process: Git.AutoInterrupt | None = None
@@ -51,7 +51,7 @@ class ObjectReader:
         Raises:
             RepositoryError: if git has no such object, or cannot read it.
         """
-        found = self._stored.read(object_id)
+        found = self._at_once(object_id)
         return self._read_some([object_id])[0] if found is None else found
 
     def read_all(self, object_ids: Sequence[str]) -> Iterator[bytes]:
@@ -62,11 +62,14 @@ class ObjectReader:
         """
         for start in range(0, len(object_ids), _AT_ONCE):
             asked = object_ids[start : start + _AT_ONCE]
-            found = {object_id: self._stored.read(object_id) for object_id in asked}
+            found = {object_id: self._at_once(object_id) for object_id in asked}
             others = [object_id for object_id in asked if found[object_id] is None]
             if others:
                 found.update(zip(others, self._read_some(others), strict=True))
             yield from (found[object_id] or b"" for object_id in asked)
+
+    def _at_once(self, object_id: str) -> bytes | None:
+        return None if self._stored is None else self._stored.read(object_id)
 
     def _read_some(self, object_ids: Sequence[str]) -> list[bytes]:
         with self._turn:
@@ -101,9 +104,10 @@ class ObjectReader:
 
     def close(self) -> None:
         """End the process; nothing can be read afterwards."""
-        self._stored.close()
         with self._turn:
             self._closed = True
+            if self._stored is not None:
+                self._stored.close()
             self._end()
 
     def _end(self) -> None:

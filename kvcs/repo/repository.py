@@ -12,7 +12,7 @@ from kvcs.errors import RepositoryError
 from kvcs.repo.lfs.store import LfsStore
 from kvcs.repo.object_settings import read_settings
 from kvcs.repo.objects import ObjectReader
-from kvcs.repo.packs.reading import StoredBlobs
+from kvcs.repo.packs.reading import stored_blobs
 from kvcs.repo.past.batch import Trees, read_objects
 from kvcs.repo.past.history import Selection, Version, follow, read_history
 from kvcs.repo.past.holding import holders
@@ -40,7 +40,7 @@ class Repository:
         self.git_dir = place.git_dir
         self._git = git
         self._place = place
-        self._reader = ObjectReader(git, StoredBlobs(place.common))
+        self._reader = ObjectReader(git, stored_blobs(place.common))
         self._sources = Sources(git, self._reader, Promised(git), LfsStore(git))
         self._trees = Trees(git)
 

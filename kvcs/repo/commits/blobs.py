@@ -13,11 +13,10 @@ import stat
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 from kvcs.errors import RepositoryError
 from kvcs.repo.commits.conversion import stored_as_they_are
@@ -25,11 +24,9 @@ from kvcs.repo.commits.index_file import Entry, file_mode, read_entries
 from kvcs.repo.lfs.adding import kept_by_lfs, store_in_lfs
 from kvcs.repo.object_settings import Settings
 from kvcs.repo.packs.packing import PackSettings, write_pack
+from kvcs.repo.packs.reading import StoredBlobs
 from kvcs.repo.packs.streaming import Blob, Source, hashed
 from kvcs.repo.program import GitProgram
-
-if TYPE_CHECKING:
-    from git.cmd import Git
 
 # Below this, git is as fast, and its loose objects are better: packs are counted (`git gc` starts
 # at 50), and each commit of a small model would leave one.
@@ -112,7 +109,7 @@ def prepare(
     others = [file for file in changed if file.path not in plain]
     try:
         pointers = _store_in_lfs(git, settings, others, checked, kept)
-        stored = _store(git, settings, files, checked, kept)
+        stored = _store(settings, files, checked, kept)
         return Prepared({**stored.files, **pointers.files}, stored.verified | pointers.verified)
     except OSError as error:
         where = error.filename or "the repository"
@@ -191,7 +188,6 @@ def _files(directory: str) -> Iterator[str]:
 
 
 def _store(
-    git: GitProgram,
     settings: Settings,
     files: Sequence[Changed],
     checked: Mapping[bytes, str],
@@ -203,7 +199,7 @@ def _store(
     new = [file for file in files if file.path not in blobs]
     verified: frozenset[bytes] = frozenset()
     if sum(file.status.st_size for file in new) >= _WORTHWHILE:
-        packed = _pack(git, settings, new, checked)
+        packed = _pack(settings, new, checked)
         verified = frozenset(packed.keys() & checked.keys())
         blobs.update(packed)
     return Prepared(_with_modes(settings, files, blobs), verified)
@@ -262,7 +258,7 @@ def _unchanged(settings: Settings, files: Sequence[Changed]) -> dict[bytes, Blob
 
 
 def _pack(
-    git: GitProgram, settings: Settings, files: Sequence[Changed], checked: Mapping[bytes, str]
+    settings: Settings, files: Sequence[Changed], checked: Mapping[bytes, str]
 ) -> dict[bytes, Blob]:
     """Write the files into packs, each content once; return the blobs."""
     pack_settings = PackSettings(
@@ -271,7 +267,7 @@ def _pack(
     limit = settings.size("pack.packsizelimit")
     found: dict[bytes, Blob] = {}
     once, twins = _by_content(files, checked)
-    with _Existing(git, settings) as existing:
+    with closing(StoredBlobs(settings.objects)) as existing:
         for group in _groups(once, limit):
             sources = [_source(file, checked) for file in group]
             blobs = write_pack(sources, pack_settings, existing.has)
@@ -314,36 +310,3 @@ def _groups(files: Sequence[Changed], limit: int) -> Iterator[list[Changed]]:
         size += file.status.st_size
     if group:
         yield group
-
-
-class _Existing:
-    """The objects that a repository has, in whatever way it has them."""
-
-    def __init__(self, git: GitProgram, settings: Settings) -> None:
-        self._git = git
-        # A partial clone would ask its remote for each object that is not here.
-        self._partial = "extensions.partialclone" in settings.values
-        self._process: Git.AutoInterrupt | None = None
-
-    def has(self, name: str) -> bool:
-        """Tell whether there is an object of that name."""
-        if self._partial:
-            return False
-        if self._process is None:
-            self._process = self._git.begin("cat-file", "--batch-check=%(objectsize)")
-        self._process.stdin.write(name.encode() + b"\n")
-        self._process.stdin.flush()
-        answer: bytes = self._process.stdout.readline()
-        return answer.strip().isdigit()
-
-    def __enter__(self) -> _Existing:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if self._process is not None:
-            self._process.communicate()

@@ -10,81 +10,122 @@ The formats are those of `gitformat-pack(5)` and of "Git Internals" in the book 
 
 from __future__ import annotations
 
-import io
 import os
 import struct
 import threading
 import zlib
 from bisect import bisect_left
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from io import BytesIO, FileIO
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
 from kvcs.repo.packs.pack_index import MAGIC
 
+_LOOSE_BLOB = b"blob "
 _BLOB = 3  # the type of an object in a pack; 6 and 7 are deltas
 _CHUNK = 1 << 17  # bytes read at a time: from here on, each costs the system new pages
 _FAR = 1 << 31
+_MOST = 10  # object directories that are looked through
 
 
-class StoredBlobs:
-    """The blobs of one object directory.
+def stored_blobs(common: Path) -> StoredBlobs | None:
+    """Return the blobs of a repository; None where another object could stand for one of them.
 
     Args:
         common: the repository that all its worktrees share.
     """
+    if "GIT_OBJECT_DIRECTORY" in os.environ or (common / "reftable").exists():
+        return None
+    packed = common / "packed-refs"
+    replaced = packed.is_file() and b" refs/replace/" in packed.read_bytes()
+    if replaced or any(common.glob("refs/replace/*")):
+        return None
+    return StoredBlobs(common / "objects")
 
-    def __init__(self, common: Path) -> None:
-        self._objects = common / "objects"
-        self._usable = not _is_special(common)
+
+class StoredBlobs:
+    """The blobs of an object directory, and of those that it names as its alternates."""
+
+    def __init__(self, objects: Path) -> None:
+        self._directories = _with_alternates(objects)
         self._packs: list[_Pack] | None = None
         self._open = ExitStack()
         self._turn = threading.Lock()
 
     def read(self, object_id: str) -> bytes | None:
         """Return a blob; None where git has to be asked."""
-        if not self._usable:
-            return None
         try:
-            return self._packed(object_id) or self._loose(object_id)
+            pack, offset = self._place(object_id)
+            return self._loose(object_id) if pack is None else pack.blob(offset)
         except (OSError, ValueError, IndexError, struct.error, zlib.error):
             return None
 
+    def has(self, object_id: str) -> bool:
+        """Tell whether there is a blob of that name; false where only git could tell."""
+        try:
+            if self._place(object_id)[0] is not None:
+                return True
+            stream = self._opened_loose(object_id)
+            if stream is None:
+                return False
+            with stream:
+                return _header(stream) is not None
+        except (OSError, ValueError, IndexError, struct.error, zlib.error):
+            return False
+
     def close(self) -> None:
         """Close all files."""
-        self._usable = False
+        self._packs = []
+        self._directories = []
         self._open.close()
 
-    def _packed(self, object_id: str) -> bytes | None:
+    def _place(self, object_id: str) -> tuple[_Pack | None, int]:
+        """Return the pack that an object is in, and where; None where no pack has it."""
         name = bytes.fromhex(object_id)
-        for number, pack in enumerate(self._listed()):
+        packs = self._listed()
+        for pack in packs:
             offset = pack.find(name)
             if offset is not None:
-                if number:  # the next one is likely to be here, too
-                    self._packs = [pack, *(each for each in self._listed() if each is not pack)]
-                return pack.blob(offset)
-        return None
+                if pack is not packs[0]:  # the next one is likely to be here, too
+                    self._packs = [pack, *(each for each in packs if each is not pack)]
+                return pack, offset
+        return None, 0
 
     def _listed(self) -> list[_Pack]:
         with self._turn:
             if self._packs is None:
-                found = sorted(self._objects.glob("pack/pack-*.idx"))
-                self._packs = [_Pack(path, self._open) for path in found]
+                indexes = [
+                    index
+                    for directory in self._directories
+                    for index in sorted(directory.glob("pack/pack-*.idx"))
+                ]
+                self._packs = [_Pack(index, self._open) for index in indexes]
             return self._packs
 
     def _loose(self, object_id: str) -> bytes | None:
-        path = self._objects / object_id[:2] / object_id[2:]
-        try:
-            file = os.open(path, os.O_RDONLY)
-        except FileNotFoundError:
+        stream = self._opened_loose(object_id)
+        if stream is None:
             return None
-        with os.fdopen(file, "rb", buffering=0) as stream:
-            start = zlib.decompressobj().decompress(os.pread(stream.fileno(), 256, 0), 64)
-            header, end, _ = start.partition(b"\0")
-            kind, _, size = header.partition(b" ")
-            if kind != b"blob" or not end:
+        with stream:
+            header = _header(stream)
+            if header is None:
                 return None
-            return _inflated(stream.fileno(), 0, int(size), skipped=len(header) + 1)
+            size = int(header.removeprefix(_LOOSE_BLOB))
+            return _inflated(stream.fileno(), 0, size, skipped=len(header) + 1)
+
+    def _opened_loose(self, object_id: str) -> FileIO | None:
+        for directory in self._directories:
+            with suppress(FileNotFoundError):
+                return FileIO(directory / object_id[:2] / object_id[2:])
+        return None
+
+
+def _header(stream: FileIO) -> bytes | None:
+    """Return what stands before the contents of a loose blob, up to the zero byte."""
+    start = zlib.decompressobj().decompress(os.pread(stream.fileno(), 256, 0), 64)
+    header, end, _ = start.partition(b"\0")
+    return header if end and header.startswith(_LOOSE_BLOB) else None
 
 
 class _Pack:
@@ -163,7 +204,7 @@ def _fan(index: mmap, first: int) -> int:
 def _inflated(file: int, offset: int, size: int, skipped: int = 0) -> bytes | None:
     """Return `size` bytes that are deflated at a place of a file; None if they are not whole."""
     stream = zlib.decompressobj()
-    found = io.BytesIO()  # gives its bytes away without a copy
+    found = BytesIO()  # gives its bytes away without a copy
     while not stream.eof:
         chunk = os.pread(file, min(_CHUNK, size + 1024), offset)
         if not chunk:
@@ -178,11 +219,12 @@ def _inflated(file: int, offset: int, size: int, skipped: int = 0) -> bytes | No
     return found.getvalue() if found.tell() == size else None
 
 
-def _is_special(common: Path) -> bool:
-    """Tell whether an object could be read from somewhere else, or stand for another one."""
-    if "GIT_OBJECT_DIRECTORY" in os.environ or (common / "reftable").exists():
-        return True
-    if any(common.glob("refs/replace/*")):
-        return True
-    packed = common / "packed-refs"
-    return packed.is_file() and b" refs/replace/" in packed.read_bytes()
+def _with_alternates(objects: Path) -> list[Path]:
+    """Return an object directory, and those that it borrows from."""
+    found = [objects]
+    for directory in found:  # grows while it is read
+        named = directory / "info/alternates"
+        lines = os.fsdecode(named.read_bytes()).splitlines() if named.is_file() else []
+        others = [directory / line for line in lines if line and line[0] not in '#"']
+        found += [other for other in others if other not in found][: _MOST - len(found)]
+    return found
