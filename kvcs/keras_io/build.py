@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 import keras
@@ -226,6 +227,7 @@ def _has_default_from_config(cls: Any) -> bool:
     return getattr(cls.from_config, "__func__", None) in defaults
 
 
+@lru_cache(maxsize=256)  # the layers of a network are of few classes
 def _accepts(cls: Any, argument: str) -> bool:
     parameters = inspect.signature(cls.__init__).parameters
     return argument in parameters or any(
