@@ -259,7 +259,7 @@ def test_what_encode_does_not_write_is_refused(encoded: Any, reason: str) -> Non
 
 
 @given(
-    st.dictionaries(st.sampled_from(sorted(canon._DECODERS)), JSON, min_size=1, max_size=1)
+    st.dictionaries(st.sampled_from(sorted(canon.TAGS)), JSON, min_size=1, max_size=1)
     | st.builds(
         array,
         st.sampled_from(["float32", "int4", "uint64", "bool", "str"]) | JSON,

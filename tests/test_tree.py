@@ -579,7 +579,7 @@ JSON = st.recursive(
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(texts(3), inner, max_size=2)
-        | st.dictionaries(st.sampled_from(sorted(canon._DECODERS)), inner, min_size=1, max_size=1)
+        | st.dictionaries(st.sampled_from(sorted(canon.TAGS)), inner, min_size=1, max_size=1)
     ),
     max_leaves=4,
 )
