@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 from cli import Done, contents, process, refused, store, without
 from cli import kvcs as run
-from gitrepo import commit_all, git, state
+from gitrepo import commit_all, git, hook, state
 from live import assert_same
 
 import kvcs
@@ -500,6 +500,13 @@ class TestCommitOfALiveModel:
         before = state(repository)
         assert kvcs.commit(model, "model", "Again") is None
         assert state(repository) == before
+
+    def test_tells_hooks_what_it_has_read(self, repository: Path) -> None:
+        hook(repository, "pre-commit", f'cp "$KVCS_READ_BEFORE" "{repository}/.git/told"')
+        model = keras.Sequential([keras.Input((500,)), keras.layers.Dense(500, use_bias=False)])
+        kvcs.commit(model, "model", "First")
+        kernel = git(repository, "rev-parse", "HEAD:model/layers/dense/kernel.npy")
+        assert (repository / ".git/told").read_text().startswith(f"{kernel} ")
 
     def test_in_a_repository_that_is_not_here(
         self, repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -49,6 +49,7 @@ def commit(
     Raises:
         SaveError: the model cannot be saved.
         RepositoryError: git cannot commit. The directory is saved all the same.
+        DamageError: another program altered a file before it was committed.
     """
     from kvcs.commands.save import save
     from kvcs.repo import Repository
@@ -58,7 +59,9 @@ def commit(
         directory = Path(path).absolute()
         kept = repository.unchanged(directory)
         save(model, path, optimizer=optimizer)
-        return repository.commit([directory], message, trailers, kept=kept)
+        # So what is stored is what was saved, and no hook reads it a second time.
+        recorded = {directory: _recorded(directory)}
+        return repository.commit([directory], message, trailers, recorded=recorded, kept=kept)
 
 
 def commit_directories(
