@@ -61,6 +61,7 @@ def diff_all(
     hints: Mapping[str, str],
     stats: bool,
     numbers: bool,
+    histograms: bool = False,
     levels: Sequence[str] = (),
     layers: Sequence[str] = (),
     report: Report = lambda done, total: None,
@@ -69,7 +70,7 @@ def diff_all(
 
     Args:
         versions: what is compared.
-        hints, stats, numbers: as for `kvcs.commands.diff.compared`.
+        hints, stats, numbers, histograms: as for `kvcs.commands.diff.compared`.
         levels: the only levels to look at; none for all.
         layers: patterns of the only layers to look at; none for all.
         report: as for `kvcs.comparison.weighed_diff`.
@@ -77,7 +78,8 @@ def diff_all(
     Raises:
         OperandError: a pattern matches no layer of any of the models.
     """
-    options = {"hints": hints, "stats": stats, "numbers": numbers, "report": report}
+    weighed = {"stats": stats, "numbers": numbers, "histograms": histograms}
+    options = {"hints": hints, "report": report, **weighed}
     found = [_outcome(each, options) for each in versions]
     _check(layers, found)
     return [
