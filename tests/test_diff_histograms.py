@@ -11,7 +11,7 @@ from test_diff_table import of_class, seven
 
 from kvcs.comparison import from_dict, to_dict, weighed_diff
 from kvcs.comparison.histograms import BINS, histogram
-from kvcs.comparison.statistics import CHUNK, statistics
+from kvcs.comparison.statistics import CHUNK, LARGE, statistics
 
 
 def counts(old: np.ndarray, new: np.ndarray) -> tuple[int, ...] | None:
@@ -34,9 +34,10 @@ def test_each_value_that_changed_is_counted_once() -> None:
     assert len(found) == BINS
 
 
-def test_bins_agree_with_numpy() -> None:
+@pytest.mark.parametrize("size", [3 * CHUNK + 7, LARGE + 1])
+def test_bins_agree_with_numpy(size: int) -> None:
     random = np.random.default_rng(0)
-    old, new = random.normal(size=(2, 3 * CHUNK + 7))
+    old, new = random.normal(size=(2, size))
     change = new - old
     largest = abs(change).max()
     expected, _ = np.histogram(change, BINS, (-largest, largest))

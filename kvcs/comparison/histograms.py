@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from kvcs.comparison.statistics import Statistics, chunks
+from kvcs.comparison.statistics import LARGE, Statistics, chunks
+from kvcs.comparison.threads import both
 from kvcs.npy import Array
 
 BINS = 41  # an odd number, so that the smallest changes share a bin, whatever their sign
@@ -23,10 +24,22 @@ def histogram(old: Array, new: Array, found: Statistics) -> tuple[int, ...] | No
     """
     if not found.largest:
         return None
-    counts = np.zeros(BINS, np.int64)
-    for mine, yours in chunks(old.reshape(-1), new.reshape(-1)):
+    largest, mine, yours = found.largest, old.reshape(-1), new.reshape(-1)
+    if mine.size < LARGE:
+        return tuple(_counts(mine, yours, largest).tolist())
+    middle = mine.size // 2
+    one, other = both(
+        lambda: _counts(mine[:middle], yours[:middle], largest),
+        lambda: _counts(mine[middle:], yours[middle:], largest),
+    )
+    return tuple((one + other).tolist())
+
+
+def _counts(old: Array, new: Array, largest: float) -> Array:
+    counts: Array = np.zeros(BINS, np.int64)
+    for mine, yours in chunks(old, new):
         change = yours - mine
         # Divided first: the width of a bin can be too small for a number.
-        places = (change[change != 0] / found.largest + 1) * (BINS / 2)
+        places = (change[change != 0] / largest + 1) * (BINS / 2)
         counts += np.bincount(np.minimum(places.astype(np.intp), BINS - 1), minlength=BINS)
-    return tuple(counts.tolist())
+    return counts
