@@ -11,7 +11,8 @@ from test_diff_table import of_class, seven
 
 from kvcs.comparison import from_dict, to_dict, weighed_diff
 from kvcs.comparison.histograms import BINS, histogram
-from kvcs.comparison.statistics import CHUNK, LARGE, statistics
+from kvcs.comparison.statistics import CHUNK, statistics
+from kvcs.comparison.threads import LARGE
 
 
 def counts(old: np.ndarray, new: np.ndarray) -> tuple[int, ...] | None:

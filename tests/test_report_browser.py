@@ -212,6 +212,12 @@ def test_the_policy_holds(started: Browser, small: Path) -> None:
     assert "ERR_NAME_NOT_RESOLVED" not in complaints  # nothing went as far as that
 
 
+def test_a_request_would_be_seen(started: Browser, tmp_path: Path) -> None:
+    started.open(written(tmp_path / "page.html", "<img src='https://example.org/x.png'>"))
+    assert started.requests() == ["https://example.org/x.png"]
+    assert "ERR_NAME_NOT_RESOLVED" in " ".join(started.complaints())
+
+
 def test_hostile_names_do_nothing(browser: Browser, tmp_path: Path) -> None:
     old, new = edited_with(HOSTILE, HOSTILE)
     browser.open(written(tmp_path / "page.html", compared_page(compared(old, new, HOSTILE))))

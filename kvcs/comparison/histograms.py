@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from kvcs.comparison.statistics import LARGE, Statistics, chunks
-from kvcs.comparison.threads import both
+from kvcs.comparison.statistics import Statistics, chunks
+from kvcs.comparison.threads import LARGE, both
 from kvcs.npy import Array
 
 BINS = 41  # an odd number, so that the smallest changes share a bin, whatever their sign

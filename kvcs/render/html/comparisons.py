@@ -29,8 +29,8 @@ LEGEND = {
     "added": ("+", "added: round ends"),
     "removed": ("-", "removed: dashed, struck through"),
     "replaced": ("≠", "replaced by another class: pointed ends"),
-    "moved": ("↕", "moved, renamed or in another model: slanted"),
-    "changed": ("~", "settings, shapes, frozen: a corner cut off"),
+    "moved": ("↕ ✎ ⇥", "moved, renamed, in another model: slanted"),
+    "changed": ("~ ▭ ❄", "settings, shapes, frozen or not: a corner cut off"),
     "weights": ("*", "weights alone: a bar on the left"),
     SAME: ("", "unchanged"),
 }
@@ -163,7 +163,9 @@ def _compared(number: int, name: str, found: Comparison) -> Model:
         new=words.path(found.new_name),
         verdict=verdict(diff),
         look="removed" if any(diff.of("interface")) else look,
-        symbol=MARKS["interface"].symbol if any(diff.of("interface")) else LEGEND[look][0] or "=",
+        symbol=MARKS["interface"].symbol
+        if any(diff.of("interface"))
+        else LEGEND[look][0][:1] or "=",
         alarms=(*_broken(diff), *(plain(each) for each in diff.unread())),
         about=about,
     )
@@ -184,7 +186,6 @@ def _about(found: Comparison) -> About:
     known = shapes(found.models[0]), shapes(found.models[1])
     layers = [layer(number, vertex, known) for number, vertex in enumerate(graph.vertices)]
     weights = list(sections.weights(layers))
-    looks = {each.look for each in layers}
     return About(
         overview=sections.overview(diff),
         layers=layers,
@@ -196,6 +197,12 @@ def _about(found: Comparison) -> About:
         histograms=any(weight.picture for _, weight in weights),
         notes=sections.notes(diff),
         totals=totals(diff),
-        legend=[(look, *told) for look, told in LEGEND.items() if look in looks],
+        legend=_legend({each.look for each in layers}),
         data=assets.as_json(data(graph, folded(graph), layers)),
     )
+
+
+def _legend(looks: set[str]) -> list[tuple[str, str, str]]:
+    if looks == {SAME}:
+        return []
+    return [(look, *told) for look, told in LEGEND.items() if look in looks]
