@@ -165,6 +165,11 @@ class TestLog:
     def test_json_by_either_option(self) -> None:
         assert kvcs("log", "models/net", "--format", "json") == kvcs("log", "models/net", "--json")
 
+    def test_a_picture_is_no_page(self) -> None:
+        assert refused("log", "models/net", "--plot", "a.png", "--format", "html") == (
+            "--plot draws a picture, and a page has plots of its own: give one of them"
+        )
+
     def test_without_metrics_there_are_no_plots(self) -> None:
         old, _ = edited()
         version(old, "Start", Path("models/plain"))

@@ -72,6 +72,8 @@ def log(
     if metrics and not plot:
         raise KvcsError("--metric says what --plot draws: give both")
     form = "json" if as_json else form
+    if plot and form == "html":
+        raise KvcsError("--plot draws a picture, and a page has plots of its own: give one of them")
     check_output(output, form)
     if reports is not None and (form != "html" or output is None):
         raise KvcsError("--reports wants the page that leads to them: --format html -o FILE")

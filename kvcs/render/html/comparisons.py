@@ -156,16 +156,17 @@ def _compared(number: int, name: str, found: Comparison) -> Model:
     diff = found.diff
     about = _about(found)
     look = next((look for look in LOOKS if any(each.look == look for each in about.layers)), SAME)
+    symbol = LEGEND[look][0][:1] or "="
+    if any(diff.of("interface")):
+        look, symbol = "removed", MARKS["interface"].symbol
     return Model(
         number=number,
         name=words.path(name),
         old=words.path(found.old_name),
         new=words.path(found.new_name),
         verdict=verdict(diff),
-        look="removed" if any(diff.of("interface")) else look,
-        symbol=MARKS["interface"].symbol
-        if any(diff.of("interface"))
-        else LEGEND[look][0][:1] or "=",
+        look=look,
+        symbol=symbol,
         alarms=(*_broken(diff), *(plain(each) for each in diff.unread())),
         about=about,
     )
