@@ -114,6 +114,14 @@ def test_where_much_was_trained_weights_alone_are_folded_too() -> None:
     assert [(run.look, run.told) for run in runs] == [("weights", "* weights of 90")]
 
 
+def test_a_large_model_that_was_trained_keeps_its_form() -> None:
+    graph, _ = joined(*deep(30, lambda network, numbers: network.nudge()))
+    runs = folded(graph)
+    assert [run.title for run in runs] == ["4 layers"] * 30
+    assert {run.told for run in runs} == {"* weights of 3"}
+    assert not has_cycle(drawn(graph, runs)[1])
+
+
 def test_a_model_alone_has_everything_in_both() -> None:
     graph = alone(flatten(edited()[0].stored()))
     assert {vertex.look for vertex in graph.vertices} == {"same"}

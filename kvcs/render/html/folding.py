@@ -39,12 +39,16 @@ class Run:
 def folded(graph: Union) -> list[Run]:
     """Return the runs of a comparison: unchanged layers, and where many changed, those that
     differ in weights alone. What stands beside an inserted, removed or moved layer is shown.
+
+    Where all of a large model was trained and nothing else done to it, its chains are the runs.
     """
     drawn = [at for at, vertex in enumerate(graph.vertices) if vertex.drawn]
     beside = _beside(graph)
     quiet = {at for at in drawn if graph.vertices[at].look == SAME} - beside
     if len(drawn) - len(quiet) > MOST:
         quiet = {at for at in drawn if _says_little(graph.vertices[at])} - beside
+        if len(quiet) == len(drawn):
+            return [_run(graph, members) for members in _chains(graph)]
     return [_run(graph, members) for members in _regions(graph, quiet)]
 
 
@@ -52,6 +56,10 @@ def chained(graph: Union) -> list[Run]:
     """Return the runs of a model that is shown alone: if it is large, its chains."""
     if len(graph.vertices) <= MOST:
         return []
+    return [_chain(graph, members) for members in _chains(graph)]
+
+
+def _chains(graph: Union) -> list[tuple[int, ...]]:
     after = Counter(edge.source for edge in graph.edges)
     before = Counter(edge.target for edge in graph.edges)
     links = [
@@ -59,7 +67,8 @@ def chained(graph: Union) -> list[Run]:
         for edge in graph.edges
         if after[edge.source] == 1 and before[edge.target] == 1
     ]
-    return [_chain(graph, members) for members in _joined(range(len(graph.vertices)), links)]
+    drawn = [at for at, vertex in enumerate(graph.vertices) if vertex.drawn]
+    return _joined(drawn, links)
 
 
 def _beside(graph: Union) -> set[int]:
@@ -74,7 +83,9 @@ def _beside(graph: Union) -> set[int]:
 
 def _says_little(vertex: Vertex) -> bool:
     """Tell whether nothing but the weights changed, or what changed alike in many layers."""
-    return all(change.kind == "weights" or change.group for change in vertex.changes)
+    return vertex.look not in PLACES and all(
+        change.kind == "weights" or change.group for change in vertex.changes
+    )
 
 
 def _regions(graph: Union, quiet: set[int]) -> list[tuple[int, ...]]:
