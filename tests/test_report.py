@@ -144,6 +144,12 @@ class TestData:
             "name": "bias", "kind": "(8) float32", "change": "", "numbers": [], "picture": "",
         }  # fmt: skip
 
+    def test_how_a_layer_was_found_to_be_the_same(self) -> None:
+        (found,) = data(small_page())
+        by_name = {layer["name"]: layer["match"] for layer in found["layers"]}
+        assert by_name["dense_1"].startswith("matched by digest, ")
+        assert by_name["extra"] == ""
+
     def test_a_layer_stands_at_its_number(self) -> None:
         (found,) = data(small_page())
         assert [layer["number"] for layer in found["layers"]] == list(range(19))

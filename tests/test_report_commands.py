@@ -95,6 +95,23 @@ class TestDiff:
         assert len(data(page)) == 1
         assert "Nothing changed in 1 other model." in said(page)
 
+    def test_a_model_on_one_side_is_shown(self) -> None:
+        old, _ = network()
+        version(old, "Start", Path("models/other"))
+        page = kvcs("diff", "HEAD~1", "HEAD", "--format", "html", "--", "models/other").out
+        assert "ADDED: only in HEAD:models/other" in said(page)
+        assert "layers 4 parameters 216" in said(page)
+        assert len(data(page)[0]["layers"]) == 4
+
+    def test_one_that_is_damaged_is_named_all_the_same(self) -> None:
+        old, _ = network()
+        store(old, Path("models/other"))
+        Path("models/other/layers/dense/layer.json").write_text("{")
+        commit_all(Path())
+        done = kvcs("diff", "HEAD~1", "HEAD", "--format", "html", "--", "models/other")
+        assert "ADDED: only in HEAD:models/other" in said(done.out)
+        assert data(done.out) == []
+
 
 class TestShow:
     def test_a_page(self) -> None:

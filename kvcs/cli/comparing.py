@@ -124,6 +124,7 @@ def diff(
             stats=not no_stats,
             numbers=not layout and (not levels or "weights" in levels),
             histograms=form == "html",
+            alone=form == "html",
             levels=levels,
             layers=layers,
             report=report,

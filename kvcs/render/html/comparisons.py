@@ -15,6 +15,7 @@ from kvcs.render.html.data import data
 from kvcs.render.html.folding import folded
 from kvcs.render.html.graph import LOOKS, SAME, union
 from kvcs.render.html.layers import Layer, Weight, layer, shapes
+from kvcs.render.html.model import Alone, of_one
 from kvcs.render.marks import MARKS
 from kvcs.render.text import plain
 from kvcs.render.verdict import totals, verdict
@@ -71,6 +72,7 @@ class Model:
         look, symbol: how that is marked.
         alarms: what must not be overlooked.
         about: all else; None where there is nothing to compare.
+        alone: what there is to say of a model that is on one side only.
     """
 
     number: int
@@ -82,6 +84,7 @@ class Model:
     symbol: str
     alarms: tuple[str, ...] = ()
     about: About | None = None
+    alone: Alone | None = None
 
 
 def page(outcomes: Sequence[Outcome], command: Sequence[str] = ()) -> str:
@@ -97,7 +100,7 @@ def page(outcomes: Sequence[Outcome], command: Sequence[str] = ()) -> str:
     same = len(outcomes) - len(shown)
     return assets.page(
         "comparisons.html",
-        interactive=any(model.about for model in models),
+        interactive=any(model.about or model.alone for model in models),
         title=models[0].name if len(models) == 1 else words.count(len(models), "model"),
         models=models,
         unchanged=words.count(same, "other model" if models else "model") if same else "",
@@ -149,6 +152,7 @@ def _of_outcome(number: int, outcome: Outcome) -> Model:
     return Model(
         number=number, name=name, old="", new="", look=look, symbol=LEGEND[look][0],
         verdict=f"{look.upper()}: only in {only}",
+        alone=None if outcome.alone is None else of_one(outcome.alone),
     )  # fmt: skip
 
 

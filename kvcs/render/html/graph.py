@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from kvcs.comparison import Change, Diff
+from kvcs.comparison import Change, Diff, Pair
 from kvcs.comparison.graph import Container, Graph, Node
 from kvcs.comparison.values import Kind
 from kvcs.render.diff import Key, order
@@ -35,12 +35,14 @@ class Vertex:
         old, new: what it is in either model; None where it is not there.
         changes: what changed of it.
         drawn: whether it is in the graph, as layers are.
+        pair: how it was found that the two are the same; None where there are no two.
     """
 
     old: Part | None
     new: Part | None
     changes: tuple[Change, ...]
     drawn: bool
+    pair: Pair | None = None
 
     @property
     def there(self) -> Part:
@@ -95,18 +97,23 @@ def union(old: Graph, new: Graph, diff: Diff) -> Union:
         old, new: the two.
         diff: what was found between them.
     """
-    back = {pair.new: pair.old for pair in (*diff.pairs, *diff.containers)}
+    pairs = {pair.new: pair for pair in (*diff.pairs, *diff.containers)}
     changes: dict[Key, list[Change]] = {}
     for change in diff.of(*OF_LAYERS):
         changes.setdefault((change.path, change.new_path is None), []).append(change)
     vertices = []
     for key in order(diff, list(changes)):
         path, gone = key
-        sides = (path, None) if gone else (back.get(path), path)
-        parts = _part(old, sides[0]), _part(new, sides[1])
-        drawn = path in (old if gone else new).nodes
+        pair = None if gone else pairs.get(path)
+        before = None if pair is None else pair.old
         vertices.append(
-            Vertex(old=parts[0], new=parts[1], changes=tuple(changes.get(key, ())), drawn=drawn)
+            Vertex(
+                old=_part(old, path if gone else before),
+                new=None if gone else _part(new, path),
+                changes=tuple(changes.get(key, ())),
+                drawn=path in (old if gone else new).nodes,
+                pair=pair,
+            )
         )
     return Union(vertices=tuple(vertices), edges=_edges(vertices, old, new))
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kvcs.comparison import Change
+from kvcs.comparison import Change, Pair
 from kvcs.comparison.encoded import text
 from kvcs.comparison.layers import AVERAGES, identity
 from kvcs.render import changes as said
@@ -64,6 +64,7 @@ class Layer:
         shape: of its output.
         parameters: how many, of both sides where they differ.
         told, reasons: what changed, and why.
+        match: what it was called, and how it was found to be the same; empty for one side alone.
         settings: all of them; what changed first.
         weights: all of them.
         drawn: whether it is in the graph.
@@ -79,6 +80,7 @@ class Layer:
     parameters: str
     told: tuple[str, ...]
     reasons: tuple[str, ...]
+    match: str
     settings: tuple[Setting, ...]
     weights: tuple[Weight, ...]
     drawn: bool
@@ -106,10 +108,18 @@ def layer(number: int, vertex: Vertex, shapes: tuple[Shapes, Shapes]) -> Layer:
         parameters=_parameters([part.spec.parameters for part, _ in sides]),
         told=tuple(dict.fromkeys(said.what(change) for change in vertex.changes)),
         reasons=tuple(dict.fromkeys(filter(None, map(said.why, vertex.changes)))),
+        match=_match(vertex.pair),
         settings=settings(_config(vertex.old), _config(vertex.new), vertex.changes),
         weights=tuple(_weights(vertex)),
         drawn=vertex.drawn,
     )
+
+
+def _match(pair: Pair | None) -> str:
+    if pair is None:
+        return ""
+    was = "" if pair.old == pair.new else f"was {words.path(pair.old)}; "
+    return f"{was}matched by {words.cut(pair.strategy)}, {words.number(pair.score)}"
 
 
 def _both(sides: Sequence[str]) -> str:

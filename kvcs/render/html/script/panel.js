@@ -34,6 +34,7 @@ function about(layer, alone) {
     element("p", { class: "quiet" }, facts.filter(Boolean).join(" · ")));
   if (layer.told.length) found.push(listed(layer.told));
   for (const reason of layer.reasons) found.push(element("p", { class: "reason" }, reason));
+  if (layer.match) found.push(element("p", { class: "quiet" }, layer.match));
   const settings = titled("Settings", layer.settings, () => [settingsTable(layer.settings)]);
   const weights = titled("Weights", layer.weights, () =>
     layer.weights.map((each) => weight(each, alone)));
