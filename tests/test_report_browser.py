@@ -157,6 +157,8 @@ def test_changes_only(browser: Browser, small: Path) -> None:
     assert len(browser.texts("tbody tr[data-layer] th")) == 19
     browser.all("input[type=checkbox]")[0].click()
     assert browser.texts("tbody tr[data-layer] th") == ["dense", "extra", "dropout_3", "dense_4"]
+    browser.keys("n")  # which is a letter in the search alone
+    assert browser.texts(".panel h2") == ["dense"]
 
 
 def test_a_row_leads_to_its_node(browser: Browser, small: Path) -> None:

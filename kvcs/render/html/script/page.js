@@ -73,7 +73,7 @@ class Page {
     if (event.key === "Escape") {
       document.activeElement?.blur();
       this.close();
-    } else if (event.target.matches("input")) {
+    } else if (event.target.matches("input[type=search]")) {
       return;
     } else if (event.key === "n" || event.key === "N") {
       this.step(event.key === "n" ? 1 : -1);
