@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 import pytest
 from networks import Network
@@ -31,11 +33,6 @@ ALLOWED = {  # what may stand in a page; neither a style, nor a handler, nor a p
 @cache
 def small_page() -> str:
     return compared_page(compared(*edited()))
-
-
-@cache
-def harmless() -> Comparison:
-    return compared(*edited_with("chosen", "gelu"))
 
 
 def sha256(text: str) -> str:
@@ -164,6 +161,62 @@ class TestData:
         assert (part["name"], part["look"]) == ("part", "added")
 
 
+class TestLayers:
+    def of(self, name: str, old: Network, new: Network) -> dict[str, Any]:
+        (found,) = data(compared_page(compared(old, new)))
+        return next(layer for layer in found["layers"] if layer["name"] == name)
+
+    def test_averages_are_no_weights_that_changed(self) -> None:
+        old, _ = edited()
+        new = old.copy()
+        new.nudge([number for number, layer in new.layers.items()
+                   if layer.cls == "BatchNormalization"])  # fmt: skip
+        found = self.of("batch_normalization", old, new)["weights"]
+        assert [weight["change"] for weight in found] == [
+            "changed", "changed", "moved by training", "moved by training",
+        ]  # fmt: skip
+        assert "moving_mean" not in said(compared_page(compared(old, new)))
+
+    def test_what_is_frozen(self) -> None:
+        old, _ = edited()
+        new = old.copy()
+        new.layers[2].trainable = False
+        found = self.of("dense", old, new)
+        assert found["look"] == "changed"
+        assert found["settings"][0] == ["trainable", "true", "false"]
+        assert found["weights"][0]["kind"] == "(8) float32, trainable → not trainable"
+
+    def test_a_setting_inside_of_another_one(self) -> None:
+        old, new = Network(), Network()
+        for network, rate in ((old, 0.1), (new, 0.2)):
+            last = network.add("InputLayer")
+            network.add("Dense", last, kernel_regularizer={"config": {"l2": rate}})
+        found = self.of("dense", old, new)["settings"]
+        assert found[0] == ["kernel_regularizer.l2", "0.1", "0.2"]
+        assert "kernel_regularizer" not in [name for name, *_ in found]
+
+    def test_another_class(self) -> None:
+        old, _ = edited()
+        new = old.copy()
+        (number, *_) = [number for number, layer in new.layers.items() if layer.cls == "ReLU"]
+        new.layers[number].cls = "LeakyReLU"
+        new.layers[number].config = {"negative_slope": 0.3}
+        found = self.of("leaky_re_lu", old, new)
+        assert (found["look"], found["what"]) == ("replaced", "ReLU → LeakyReLU")
+        assert ["max_value", "null", "(none)"] in found["settings"]
+
+    @pytest.mark.parametrize(
+        ("many", "expected"), [(1, "< 0.1%"), (5000, "50.0%"), (9999, "> 99.9%"), (10000, "100%")]
+    )
+    def test_a_share_is_all_or_nothing_where_it_is(self, many: int, expected: str) -> None:
+        old = Network()
+        dense = old.add("Dense", old.add("InputLayer", batch_shape=[None, 100]), units=100)
+        new = old.copy()
+        new.layers[dense].weights["kernel"].reshape(-1)[:many] += 1
+        (_, kernel) = self.of("dense", old, new)["weights"]
+        assert kernel["numbers"][3] == expected
+
+
 class TestManyModels:
     def test_they_have_an_index_and_what_did_not_change_is_counted(self) -> None:
         old, new = edited()
@@ -193,23 +246,36 @@ class TestManyModels:
         assert not parsed(text).all("script")
 
 
+NAMES = list(dict.fromkeys([*HOSTILE, *FORGED, "</script><script>alert(1)</script>"]))
+
+
+def named(names: Sequence[str]) -> Comparison:
+    """Compare networks whose layers, settings and values have some names."""
+    old = Network()
+    old.chain("InputLayer", *[("Dense", {"units": 2})] * len(names))
+    new = old.copy()
+    for number, name in enumerate(names, 2):
+        for network in (old, new):
+            network.layers[number].name = f"{number}{name}"
+            network.layers[number].config[f"{name}?"] = network is new
+        new.layers[number].config["activation"] = name
+    new.nudge([2])
+    new.training = {"loss": names[0], "metrics": list(names)}
+    return compared(old, new, names[-1])
+
+
 class TestNames:
-    @pytest.mark.parametrize("name", [*HOSTILE, *FORGED, "</script><script>alert(1)</script>"])
-    def test_a_name_is_text_and_nothing_else(self, name: str) -> None:
-        expected = compared_page(harmless())
-        old, new = edited_with(f"{name}!", name)
-        new.training = {"loss": name}
-        found = compared_page(compared(old, new, name or "x"))
-        assert structure(found) == structure(expected)
-        assert data(found)[0].keys() == data(expected)[0].keys()
+    def test_a_name_is_text_and_nothing_else(self) -> None:
+        found = compared_page(named(NAMES))
+        harmless = compared_page(named([f"chosen{number}" for number in range(len(NAMES))]))
+        assert structure(found) == structure(harmless)
         (block,) = parsed(found).all("script", type="application/json")
         assert (said(found) + block.text).isprintable()
 
-    @pytest.mark.parametrize("name", ["<script>x</script>", "</div>", "<!-- ", "&amp;", '"'])
-    def test_nor_in_a_notebook(self, name: str) -> None:
-        expected = compared_fragment(harmless())
-        found = compared_fragment(compared(*edited_with(f"{name}!", name), name or "x"))
-        assert structure(found) == structure(expected)
+    def test_nor_in_a_notebook(self) -> None:
+        found = compared_fragment(named(NAMES))
+        harmless = compared_fragment(named([f"chosen{number}" for number in range(len(NAMES))]))
+        assert structure(found) == structure(harmless)
 
     def test_long_names_are_cut(self) -> None:
         old, new = edited_with("n" * 5000, "v" * 5000)
