@@ -63,6 +63,7 @@ BENCHMARKS = [
     ("comparing",),
     ("committing", "--live"),
     ("history",),
+    ("reports",),
 ]
 
 
@@ -143,8 +144,11 @@ def keras_hub(session: nox.Session) -> None:
 
 @nox.session
 def benchmarks(session: nox.Session) -> None:
-    """The time that kvcs takes, and Keras, git and DVC beside it; git-lfs, if it is there."""
-    session.install("-e", ".[tensorflow]", "dvc")
+    """The time that kvcs takes, and Keras, git and DVC beside it; git-lfs, if it is there.
+
+    That of reports wants chromium and chromium-driver.
+    """
+    session.install("-e", ".[tensorflow]", "dvc", "selenium")
     for name, *options in BENCHMARKS:
         if not session.posargs or name in session.posargs:
             session.run("python", "-W", "ignore", f"benchmarks/{name}.py", *options)

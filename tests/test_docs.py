@@ -35,6 +35,7 @@ DOCUMENTS = (
     "README.md",
     "docs/tutorial.md",
     "docs/diff.md",
+    "docs/report.md",
     "docs/history.md",
     "docs/git.md",
     "docs/lfs.md",

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import click
 
-from kvcs.cli.output import complain
+from kvcs.cli.options import output_option
+from kvcs.cli.output import check_output, complain
 from kvcs.errors import KvcsError
 
 DIRECTORIES = "kvcs.directories"  # where click keeps what stands behind --, which it drops
 GIVEN = "kvcs.given"
 LAYOUTS = ("stat", "summary", "name_only", "quiet")
 # Options that say how to print, which a command to reproduce a comment does not need.
-PRINTED = ("--format", "--color", "--width")
+PRINTED = ("--format", "--color", "--width", "--output", "-o")
 
 
 class Diff(click.Command):
@@ -39,10 +41,11 @@ class Diff(click.Command):
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["text", "json", "markdown"]),
+    type=click.Choice(["text", "json", "markdown", "html"]),
     default="text",
-    help="For a person (default), for programs, or for a comment on a pull request.",
+    help="For a person (default), for programs, for a comment on a pull request, or for a browser.",
 )
+@output_option
 @click.option("--stat", is_flag=True, help="Print a line for each layer that changed.")
 @click.option("--summary", is_flag=True, help="Print a line for each model that changed.")
 @click.option("--name-only", is_flag=True, help="Print the paths of changed layers.")
@@ -85,6 +88,7 @@ def diff(
     /,
     operands: tuple[str, ...],
     form: str,
+    output: Path | None,
     only: str | None,
     layers: tuple[str, ...],
     no_stats: bool,
@@ -110,6 +114,7 @@ def diff(
     from kvcs.render.progress import weights_progress
 
     layout = _layout(form, layouts)
+    check_output(output, form)
     levels = _levels(only)
     found = versions(operands, context.meta.get(DIRECTORIES))
     with weights_progress() as report:
@@ -118,15 +123,19 @@ def diff(
             hints=_hints(hints),
             stats=not no_stats,
             numbers=not layout and (not levels or "weights" in levels),
+            histograms=form == "html",
+            alone=form == "html",
             levels=levels,
             layers=layers,
             report=report,
         )
     alone = len(operands) == 2 and any(map(is_model, operands))
     if form == "json" and layout != "quiet":
-        printing.as_json(outcomes, alone and DIRECTORIES not in context.meta)
+        printing.as_json(outcomes, alone and DIRECTORIES not in context.meta, output)
     elif form == "markdown" and layout != "quiet":
-        printing.as_markdown(outcomes, _command(context.meta[GIVEN]))
+        printing.as_markdown(outcomes, _command(context.meta[GIVEN]), output)
+    elif form == "html" and layout != "quiet":
+        printing.as_html(outcomes, _command(context.meta[GIVEN]), output)
     elif layout != "quiet":
         look = Look(ascii=as_ascii, width=width or printing.columns(), everything=everything)
         printing.as_text(outcomes, layout, look, color)
@@ -175,7 +184,7 @@ def _command(given: Sequence[str]) -> list[str]:
     skipped = False
     for word in given:
         if not skipped and word not in PRINTED and not word.startswith(
-            tuple(f"{option}=" for option in PRINTED)
+            (*(f"{option}=" for option in PRINTED), "-o")
         ):  # fmt: skip
             found.append(word)
         skipped = not skipped and word in PRINTED

@@ -8,8 +8,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kvcs.cli.options import json_option
-from kvcs.cli.output import present, print_json, say
+from kvcs.cli.options import json_option, output_option, page_option
+from kvcs.cli.output import (
+    check_output,
+    deliver,
+    json_text,
+    present,
+    print_json,
+    say,
+    write,
+)
 from kvcs.errors import KvcsError
 
 if TYPE_CHECKING:
@@ -31,6 +39,14 @@ if TYPE_CHECKING:
 @click.option(
     "--metric", "metrics", multiple=True, metavar="NAME", help="With --plot: this metric alone."
 )
+@page_option
+@output_option
+@click.option(
+    "--reports",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIRECTORY",
+    help="With --format html: write a page for each version there, to which the page leads.",
+)
 @json_option
 def log(
     operands: tuple[str, ...],
@@ -40,6 +56,9 @@ def log(
     reverse: bool,
     plot: Path | None,
     metrics: tuple[str, ...],
+    form: str,
+    output: Path | None,
+    reports: Path | None,
     as_json: bool,
 ) -> None:
     """List the versions of the model in DIR: what changed in each, and its metrics.
@@ -52,17 +71,55 @@ def log(
 
     if metrics and not plot:
         raise KvcsError("--metric says what --plot draws: give both")
+    form = "json" if as_json else form
+    if plot and form == "html":
+        raise KvcsError("--plot draws a picture, and a page has plots of its own: give one of them")
+    check_output(output, form)
+    if reports is not None and (form != "html" or output is None):
+        raise KvcsError("--reports wants the page that leads to them: --format html -o FILE")
     *revisions, directory = operands
     found = run_log(directory, revisions, limit=max_count, since=since, until=until)
     if plot is not None:
         _draw(found, plot, metrics)
-    elif as_json:
+    elif form == "json":
         document = found.to_dict()
-        print_json(document | {"versions": document["versions"][:: -1 if reverse else 1]})
+        versions = document["versions"][:: -1 if reverse else 1]
+        deliver(json_text(document | {"versions": versions}), output)
+    elif form == "html":
+        _write_page(found, directory, output, reports, reverse)
     else:
         from kvcs.render import history
 
         present(history.log(found, reverse=reverse))
+
+
+def _write_page(
+    found: Log, operand: str, output: Path | None, reports: Path | None, reverse: bool
+) -> None:
+    from kvcs.commands.reports import links
+    from kvcs.render.html import timeline_page
+
+    linked = None
+    if reports is not None and output is not None:
+        linked = links(_write_reports(found, operand, reports), output)
+    deliver(timeline_page(found, linked, reverse=reverse), output)
+
+
+def _write_reports(found: Log, operand: str, directory: Path) -> dict[str, Path]:
+    from kvcs.commands.reports import reports
+    from kvcs.render.progress import weights_progress
+
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise KvcsError(f"could not make {directory}: {error.strerror}") from error
+    written = {}
+    with weights_progress() as report:
+        for commit, name, page in reports(found, operand, report=report):
+            written[commit] = directory / name
+            write(written[commit], page)
+    say(f"wrote {len(written)} reports to {directory}")
+    return written
 
 
 def _draw(found: Log, file: Path, metrics: tuple[str, ...]) -> None:

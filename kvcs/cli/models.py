@@ -8,8 +8,23 @@ from pathlib import Path
 
 import click
 
-from kvcs.cli.options import allow_option, import_option, json_option, unsafe_option
-from kvcs.cli.output import complain, present, print_json, say
+from kvcs.cli.options import (
+    allow_option,
+    import_option,
+    json_option,
+    output_option,
+    page_option,
+    unsafe_option,
+)
+from kvcs.cli.output import (
+    check_output,
+    complain,
+    deliver,
+    json_text,
+    present,
+    print_json,
+    say,
+)
 from kvcs.errors import KvcsError
 
 
@@ -145,14 +160,22 @@ def digest(model: str, part: str | None, as_json: bool) -> None:
 
 @click.command()
 @click.argument("model")
+@page_option
+@output_option
 @json_option
-def show(model: str, as_json: bool) -> None:
+def show(model: str, form: str, output: Path | None, as_json: bool) -> None:
     """Show the layers of MODEL in a table, like model.summary(), without Keras."""
+    from kvcs.commands.show import page
     from kvcs.commands.show import show as run_show
 
+    form = "json" if as_json else form
+    check_output(output, form)
+    if form == "html":
+        deliver(page(model), output)
+        return
     found = run_show(model)
-    if as_json:
-        print_json(asdict(found))
+    if form == "json":
+        deliver(json_text(asdict(found)), output)
         return
     from kvcs.render import text
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -26,15 +27,62 @@ def present(what: RenderableType, color: str = "auto") -> None:
 
 def print_json(value: Any) -> None:
     """Print a value for programs."""
+    deliver(json_text(value), None)
+
+
+def json_text(value: Any) -> str:
+    """Return a value as JSON for programs."""
     import json
 
-    say(json.dumps(value, indent=2, sort_keys=True, default=str))
+    return f"{json.dumps(value, indent=2, sort_keys=True, default=str)}\n"
 
 
 def say(line: str) -> None:
     """Print a line as it is."""
     with _printing():
         click.echo(line)
+
+
+def check_output(file: Path | None, form: str) -> None:
+    """Refuse to write what is laid out for a terminal."""
+    if file is not None and form == "text":
+        raise KvcsError(f"-o writes a document: add --format html, and {file} is a page")
+
+
+def deliver(text: str, file: Path | None) -> None:
+    """Print a document as it is, or write it to a file and say so."""
+    if file is None:
+        with _printing():
+            click.echo(text, nl=False)
+        return
+    write(file, text)
+    say(f"wrote {file}")
+
+
+def write(file: Path, text: str) -> None:
+    """Write a file whole or not at all.
+
+    Raises:
+        KvcsError: it cannot be written.
+    """
+    data = text.encode("utf-8", "backslashreplace")
+    try:
+        if file.exists() and not file.is_file():  # such as /dev/null
+            file.write_bytes(data)
+        else:
+            _replace(file.resolve(), data)
+    except OSError as error:
+        raise KvcsError(f"could not write {file}: {error.strerror or error}") from error
+
+
+def _replace(file: Path, data: bytes) -> None:
+    beside = file.with_name(f".kvcs-page-{os.getpid()}.tmp")  # a name of ours may be too long
+    try:
+        beside.write_bytes(data)
+        beside.replace(file)
+    finally:
+        with suppress(OSError):
+            beside.unlink()
 
 
 @contextmanager

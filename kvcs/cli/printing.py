@@ -6,9 +6,10 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kvcs.cli.output import present, print_json, say
+from kvcs.cli.output import deliver, json_text, present
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -17,17 +18,23 @@ if TYPE_CHECKING:
     from kvcs.render.layout import Look
 
 
-def as_json(outcomes: Sequence[Outcome], alone: bool) -> None:
+def as_json(outcomes: Sequence[Outcome], alone: bool, file: Path | None) -> None:
     """Print for programs: two models that were named alone, without a list around them."""
-    if alone and outcomes[0].found is not None:
-        print_json(outcomes[0].found.to_dict())
-    elif alone:
-        print_json(outcomes[0].to_dict())
-    else:
-        print_json([outcome.to_dict() for outcome in outcomes])
+    document: object = [outcome.to_dict() for outcome in outcomes]
+    if alone:
+        first = outcomes[0]
+        document = first.to_dict() if first.found is None else first.found.to_dict()
+    deliver(json_text(document), file)
 
 
-def as_markdown(outcomes: Sequence[Outcome], command: Sequence[str]) -> None:
+def as_html(outcomes: Sequence[Outcome], command: Sequence[str], file: Path | None) -> None:
+    """Print a page for a browser, with the command that compares the same."""
+    from kvcs.render.html import page
+
+    deliver(page(outcomes, command), file)
+
+
+def as_markdown(outcomes: Sequence[Outcome], command: Sequence[str], file: Path | None) -> None:
     """Print for a comment on a pull request, with the command that compares the same."""
     from kvcs.render.markdown import markdown, of_one
 
@@ -38,7 +45,7 @@ def as_markdown(outcomes: Sequence[Outcome], command: Sequence[str]) -> None:
         names = (versions.old, versions.new) if found is None else (found.old_name, found.new_name)
         diff = None if found is None else found.diff
         models.append(of_one(versions.name, *names, diff, outcome.error))
-    say(markdown(models, command, unchanged=len(outcomes) - len(shown)).rstrip("\n"))
+    deliver(markdown(models, command, unchanged=len(outcomes) - len(shown)), file)
 
 
 def _is_shown(outcome: Outcome, outcomes: Sequence[Outcome]) -> bool:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from kvcs import comparison
 from kvcs.commands.fetching import fetch_changed
 from kvcs.commands.operand import Model, Stored, described
 from kvcs.comparison.weighing import Report
+from kvcs.spec import StoredModel
 from kvcs.tree.skeletons import Parser
 
 
@@ -20,11 +21,13 @@ class Comparison:
     Attributes:
         old_name, new_name: the operands.
         diff: the differences as values.
+        models: the two, as they are stored; no tensor is among them.
     """
 
     old_name: str
     new_name: str
     diff: comparison.Diff
+    models: tuple[StoredModel, StoredModel] = field(repr=False, compare=False)
 
     def __bool__(self) -> bool:
         return bool(self.diff)
@@ -80,6 +83,25 @@ class Comparison:
 
         return markdown([of_one(self.new_name, self.old_name, self.new_name, self.diff)])
 
+    def to_html(self) -> str:
+        """Return it as one page for a browser, which asks for nothing from anywhere.
+
+        How the changes of weights are spread is drawn if `kvcs.diff` was asked for `histograms`.
+        """
+        from kvcs.render.html import compared_page
+
+        return compared_page(self)
+
+    def _repr_html_(self) -> str:
+        """Return it for a notebook, in short."""
+        from kvcs.render.html import compared_fragment
+
+        return compared_fragment(self)
+
+    def _repr_markdown_(self) -> str:
+        """Return it for a notebook that shows no HTML."""
+        return self.to_markdown()
+
 
 def diff(
     a: Model,
@@ -87,6 +109,7 @@ def diff(
     *,
     map: Mapping[str, str] | None = None,  # noqa: A002  (the option's name)
     stats: bool = True,
+    histograms: bool = False,
     custom_objects: Mapping[str, Any] | None = None,
 ) -> Comparison:
     """Compare two models as models, whatever their layers are called.
@@ -97,13 +120,17 @@ def diff(
         map: layers of `a`, by path such as `encoder/dense`, and which of `b` they are, where the
             comparison finds another pair.
         stats: read weights that changed, and say how much. Without, no weight is read.
+        histograms: with the statistics, say how the changes of each weight are spread, which
+            `to_html` draws.
         custom_objects: needed for a Keras file with custom classes.
 
     Raises:
         KvcsError: there is no such model, it is not whole, or `map` names no layer of it. A weight
             that cannot be read is no error: see `Comparison.unread`.
     """
-    return compared(a, b, hints=map, stats=stats, custom_objects=custom_objects)
+    return compared(
+        a, b, hints=map, stats=stats, histograms=histograms, custom_objects=custom_objects
+    )
 
 
 def compared(
@@ -113,41 +140,42 @@ def compared(
     hints: Mapping[str, str] | None = None,
     stats: bool = True,
     numbers: bool = True,
+    histograms: bool = False,
     custom_objects: Mapping[str, Any] | None = None,
     report: Report = lambda done, total: None,
 ) -> Comparison:
     """Do what `diff` does.
 
     Args:
-        a, b, stats, custom_objects: as for `diff`.
+        a, b, stats, histograms, custom_objects: as for `diff`.
         hints: its `map`.
         numbers: without, weights that changed are not put in numbers, but layers are matched alike.
         report: told of how many bytes of weights how many are compared.
     """
     with described(a, custom_objects) as old, described(b, custom_objects) as new:
-        found = _compared(old, new, hints, report, stats=stats, numbers=numbers)
-        return Comparison(old.name, new.name, found)
+        parser = Parser()
+        models = old.model(parser), new.model(parser)
+        weighed = {"numbers": numbers, "histograms": numbers and histograms, "report": report}
+        found = _compared((old, new), models, hints, weighed if stats else None)
+        return Comparison(old.name, new.name, found, models)
 
 
 def _compared(
-    old: Stored,
-    new: Stored,
+    sides: tuple[Stored, Stored],
+    models: tuple[StoredModel, StoredModel],
     hints: Mapping[str, str] | None,
-    report: Report,
-    *,
-    stats: bool,
-    numbers: bool,
+    weighed: Mapping[str, Any] | None,
 ) -> comparison.Diff:
-    parser = Parser()
-    models = old.model(parser), new.model(parser)
+    """Compare two models; with `weighed`, options of `weighed_diff`, their weights are read."""
+    old, new = sides
     has_weights = old.has_weights, new.has_weights
     if not all(has_weights):
         return comparison.weightless_diff(*models, has_weights, hints=hints)
-    if not stats:
+    if weighed is None:
         return comparison.diff(*models, hints=hints)
     fetch_changed(old.files, new.files, models)
     contents = old.contents(models[0]), new.contents(models[1])
-    return comparison.weighed_diff(*models, *contents, hints=hints, numbers=numbers, report=report)
+    return comparison.weighed_diff(*models, *contents, hints=hints, **weighed)
 
 
 def selected(found: Comparison, levels: Sequence[str], layers: Sequence[str]) -> Comparison:

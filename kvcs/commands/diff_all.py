@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from kvcs import comparison
 from kvcs.commands.diff import Comparison, compared, selected
+from kvcs.commands.operand import described
 from kvcs.commands.versions import Versions
 from kvcs.comparison.values import DAMAGED
 from kvcs.comparison.weighing import Report
 from kvcs.errors import KvcsError, OperandError
+from kvcs.spec import StoredModel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,11 +25,13 @@ class Outcome:
         versions: what was to be compared.
         found: the comparison; None where a side lacks the model, or cannot be read.
         error: why it could not be compared; empty when it could.
+        alone: the model that is on one side only, if it was asked for and can be read.
     """
 
     versions: Versions
     found: Comparison | None = None
     error: str = ""
+    alone: StoredModel | None = None
 
     @property
     def differs(self) -> bool:
@@ -61,6 +66,8 @@ def diff_all(
     hints: Mapping[str, str],
     stats: bool,
     numbers: bool,
+    histograms: bool = False,
+    alone: bool = False,
     levels: Sequence[str] = (),
     layers: Sequence[str] = (),
     report: Report = lambda done, total: None,
@@ -69,7 +76,8 @@ def diff_all(
 
     Args:
         versions: what is compared.
-        hints, stats, numbers: as for `kvcs.commands.diff.compared`.
+        hints, stats, numbers, histograms: as for `kvcs.commands.diff.compared`.
+        alone: read also a model that is on one side only, to show it.
         levels: the only levels to look at; none for all.
         layers: patterns of the only layers to look at; none for all.
         report: as for `kvcs.comparison.weighed_diff`.
@@ -77,8 +85,12 @@ def diff_all(
     Raises:
         OperandError: a pattern matches no layer of any of the models.
     """
-    options = {"hints": hints, "stats": stats, "numbers": numbers, "report": report}
-    found = [_outcome(each, options) for each in versions]
+    weighed = {"stats": stats, "numbers": numbers, "histograms": histograms}
+    options = {"hints": hints, "report": report, **weighed}
+    found = [
+        _outcome(each, options) if each.old and each.new else _one_sided(each, read=alone)
+        for each in versions
+    ]
     _check(layers, found)
     return [
         outcome
@@ -88,9 +100,15 @@ def diff_all(
     ]
 
 
+def _one_sided(versions: Versions, *, read: bool) -> Outcome:
+    if read:
+        # That it is damaged is for `kvcs verify`: there is nothing to compare it with.
+        with suppress(KvcsError), described(versions.old or versions.new) as stored:
+            return Outcome(versions=versions, alone=stored.model())
+    return Outcome(versions=versions)
+
+
 def _outcome(versions: Versions, options: Mapping[str, Any]) -> Outcome:
-    if versions.old is None or versions.new is None:
-        return Outcome(versions=versions)
     try:
         found = compared(versions.old, versions.new, **options)
     except KvcsError as error:

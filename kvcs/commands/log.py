@@ -113,6 +113,24 @@ class Log:
         found = [asdict(entry) for entry in self.entries]
         return {"format": FORMAT, "path": self.path, "versions": found}
 
+    def to_html(self) -> str:
+        """Return it as one page for a browser, with plots of the metrics."""
+        from kvcs.render.html import timeline_page
+
+        return timeline_page(self)
+
+    def _repr_html_(self) -> str:
+        """Return it for a notebook."""
+        from kvcs.render.html import timeline_fragment
+
+        return timeline_fragment(self)
+
+    def _repr_markdown_(self) -> str:
+        """Return it for a notebook that shows no HTML."""
+        from kvcs.render.history import markdown
+
+        return markdown(self)
+
 
 def log(
     model: str | os.PathLike[str],

@@ -94,6 +94,20 @@ def show(operand: Model) -> Summary:
         return replace(found, has_weights=stored.has_weights)
 
 
+def page(operand: Model) -> str:
+    """Return a model as a page for a browser, which asks for nothing from anywhere.
+
+    Raises:
+        KvcsError: as for `show`.
+    """
+    from kvcs.render.html import model_page
+
+    with described(operand) as stored:
+        model = stored.model()
+        found = replace(summary(model, stored.name), has_weights=stored.has_weights)
+        return model_page(found, model)
+
+
 def summary(stored: StoredModel, name: str) -> Summary:
     """Summarise a stored model."""
     tensors = _tensors(stored.model)

@@ -14,7 +14,8 @@ Pure: models come as data, tensors through callables, and only where they are as
 | `interface.py`                             | what a model takes and gives                       |
 | `causes.py`, `interface_causes.py`         | what follows from what; the same change in many    |
 | `bare.py`                                  | a model without weights, as JSON describes one     |
-| `statistics.py`, `weighing.py`             | how much weights changed                           |
+| `statistics.py`, `histograms.py`           | how much a tensor changed, and how that is spread  |
+| `weighing.py`                              | the same for all weights that changed              |
 | `values.py`, `document.py`                 | the diff as frozen values, and as JSON             |
 | `selecting.py`                             | parts of a diff: levels, layers                    |
 | `description.py`, `rest.py`, `patch.py`    | a diff applied to one model gives the other        |

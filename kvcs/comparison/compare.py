@@ -92,6 +92,7 @@ def weighed_diff(
     *,
     hints: Mapping[str, str] | None = None,
     numbers: bool = True,
+    histograms: bool = False,
     report: Report = lambda done, total: None,
 ) -> Diff:
     """Compare two models, and say how much the weights changed: those are read.
@@ -101,13 +102,15 @@ def weighed_diff(
         old_contents: the tensors of the old model by path.
         new_contents: those of the new one.
         numbers: say how much. Without, weights are read only where layers are hard to tell apart.
+        histograms: with the numbers, say how the changes of each tensor are spread.
         report: called with the bytes compared so far, and with those that will be in the end.
     """
     graphs = flatten_both(old, new)
     found = _diff(*graphs, hints, likeness(old_contents, new_contents))
     if not numbers:
         return found
-    return Weighing(*graphs, old_contents, new_contents, report).with_statistics(found)
+    weighing = Weighing(*graphs, old_contents, new_contents, report, histograms)
+    return weighing.with_statistics(found)
 
 
 def _diff(

@@ -32,6 +32,7 @@ class Statistics:
         largest: the largest change of one value; None where a value is not finite.
         share: share of the values that are not the same, from 0 to 1.
         labels: what the change certainly is: `rewritten`, `scaled`, `pruned`, `cast`, `quantised`.
+        histogram: see `kvcs.comparison.histograms`; None where nobody asked for it.
     """
 
     relative: float | None
@@ -39,6 +40,7 @@ class Statistics:
     largest: float | None
     share: float
     labels: tuple[str, ...]
+    histogram: tuple[int, ...] | None = None
 
     def to_json(self) -> Json:
         """Return it as JSON, numbers of six digits."""
@@ -51,6 +53,8 @@ class Statistics:
         }  # fmt: skip
         if self.labels:
             found["labels"] = list(self.labels)
+        if self.histogram is not None:
+            found["histogram"] = list(self.histogram)
         return found
 
 
@@ -113,7 +117,7 @@ def _sums(old: Array, new: Array) -> _Sums:
 def _part_sums(old: Array, new: Array) -> _Sums:
     sums = _Sums()
     with np.errstate(all="ignore"):
-        for mine, yours in _chunks(old, new):
+        for mine, yours in chunks(old, new):
             change = yours - mine
             squares = float(np.dot(change, change))
             sums.old += float(np.dot(mine, mine))
@@ -129,7 +133,8 @@ def _part_sums(old: Array, new: Array) -> _Sums:
     return sums
 
 
-def _chunks(old: Array, new: Array) -> Iterator[tuple[Array, Array]]:
+def chunks(old: Array, new: Array) -> Iterator[tuple[Array, Array]]:
+    """Yield two flat tensors in double precision, a part of each at a time."""
     for start in range(0, old.size, CHUNK):
         part = slice(start, start + CHUNK)
         yield _real(old[part]), _real(new[part])

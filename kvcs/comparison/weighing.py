@@ -11,6 +11,7 @@ import numpy as np
 from kvcs.comparison.encoded import Json
 from kvcs.comparison.evidence import Likeness
 from kvcs.comparison.graph import Container, Graph, Node
+from kvcs.comparison.histograms import histogram
 from kvcs.comparison.statistics import Statistics, added_rank, is_merged, sketch, statistics
 from kvcs.comparison.threads import LARGE, both
 from kvcs.comparison.values import ABSENT, DAMAGED, Change, Diff
@@ -84,13 +85,20 @@ def _is_weighed(change: Change) -> bool:
 
 @dataclass(frozen=True)
 class Weighing:
-    """Two models and their tensors; `report` is told of how many bytes how many were read."""
+    """Two models and their tensors.
+
+    Attributes:
+        old, new, old_contents, new_contents: the two.
+        report: told of how many bytes how many were read.
+        histograms: whether to say how the changes are spread, too.
+    """
 
     old: Graph
     new: Graph
     old_contents: Contents
     new_contents: Contents
     report: Report = field(default=lambda done, total: None)
+    histograms: bool = False
 
     def with_statistics(self, diff: Diff) -> Diff:
         """Return a diff with the statistics of all weights that changed."""
@@ -164,7 +172,10 @@ class Weighing:
         )
         found = statistics(mine, yours)
         low = found.share > 0.5 and not found.labels
-        return found, added_rank(mine, yours) if low else None
+        rank = added_rank(mine, yours) if low else None
+        if self.histograms:
+            found = replace(found, histogram=histogram(mine, yours, found))
+        return found, rank
 
     def _merged(self, old: Node | Container, new: Node | Container) -> int | None:
         """Return the rank of LoRA factors that went into the kernel they stood beside."""

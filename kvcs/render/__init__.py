@@ -8,5 +8,6 @@
 | `diff.py`, `brief.py`                       | a diff line by line; in one line a layer or a model|
 | `markdown.py`, `markdown_sections.py`       | a diff for a pull request, and what it is made of  |
 | `markdown_text.py`                          | text of others inside of Markdown                  |
+| `html`                                      | pages for a browser, fragments for a notebook      |
 | `progress.py`                               | a bar while large weights are compared             |
 """

@@ -9,6 +9,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from kvcs.render.markdown_text import code, row
+from kvcs.render.markdown_text import table as heading
 from kvcs.render.text import Rows, plain
 from kvcs.render.words import count, cut, shortened
 
@@ -57,6 +59,18 @@ def log(found: Log, *, reverse: bool = False) -> RenderableType:
         table.add_row(*_start(entry), *map(Text, [*numbers, *together, subject]))
     cuts = [Text(_cut(entry), "yellow") for entry in entries if entry.cut]
     return Group(Rows(table, _narrow(entries)), *cuts)
+
+
+def markdown(found: Log) -> str:
+    """Return the versions as a table in Markdown."""
+    names = sorted({name for entry in found for name in entry.metrics})
+    titles = ["version", "date", "change", *map(code, names), "subject"]
+    lines = heading(titles, right=range(3, 3 + len(names)))
+    for entry in found:
+        numbers = [_number(entry, name) for name in names]
+        texts = (phrase(entry), *numbers, entry.subject)
+        lines.append(row([code(entry.abbrev), entry.date[:10], *map(code, texts)]))
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _narrow(entries: Sequence[Entry]) -> Table:
