@@ -13,6 +13,7 @@ import keras
 import pytest
 from keras.src.api_export import get_symbol_from_name
 
+from kvcs.keras_io.serial import portable
 from kvcs.trust import known
 
 TOOL = Path(__file__).parent.parent / "tools" / "known_names.py"
@@ -94,3 +95,13 @@ def test_no_class_that_runs_code_hides_under_another_name() -> None:
     refused = {getattr(keras.layers, name) for name in known.RUNS_CODE}
     for module, names in tables()["classes"].items():
         assert not {found(module, name) for name in names} & refused
+
+
+def test_an_optimizer_of_torch_is_the_one_of_every_backend() -> None:
+    module = "keras.src.backend.torch.optimizers.torch_adam"
+    assert known.is_known_class(module, "Adam")
+    assert not known.is_known_class(f"{module}.more", "Adam")
+    assert not known.is_known_class("keras.src.backend.torch.optimizers", "Adam")
+    inner = {"module": module, "class_name": "Adam", "config": {}, "registered_name": None}
+    found = portable({"inner_optimizer": inner}, exact=False)
+    assert found == {"inner_optimizer": {**inner, "module": "keras.optimizers"}}

@@ -30,7 +30,7 @@ from kvcs.canon import is_object
 from kvcs.errors import RestoreError
 from kvcs.npy import dtype_name
 from kvcs.spec import ClassRef, TensorRef, Value, VariableRef
-from kvcs.trust import is_known_class
+from kvcs.trust import is_known_class, public_module
 
 SOURCE = "<lambda>"  # the file name of every stored lambda
 
@@ -100,6 +100,8 @@ def _portable_dict(value: dict[Any, Any], *, exact: bool) -> Value:
     if is_object(value):
         exact = not ClassRef(value.get("module"), value["class_name"]).builtin
         value = {key: item for key, item in value.items() if key != "shared_object_id"}
+        if isinstance(value.get("module"), str):
+            value["module"] = public_module(value["module"])
     return {key: portable(item, exact=exact) for key, item in value.items()}
 
 

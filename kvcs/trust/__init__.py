@@ -14,7 +14,7 @@ calculate and do nothing else. `Trust` holds what the caller trusts besides.
 from __future__ import annotations
 
 from kvcs.trust.judging import Trust
-from kvcs.trust.known import is_known_class
+from kvcs.trust.known import is_known_class, public_module
 from kvcs.trust.walking import check_config, check_model, check_value
 
-__all__ = ["Trust", "check_config", "check_model", "check_value", "is_known_class"]
+__all__ = ["Trust", "check_config", "check_model", "check_value", "is_known_class", "public_module"]

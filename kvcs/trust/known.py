@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from functools import cache
 from pathlib import Path
 
@@ -31,6 +32,9 @@ CODE_TAGS = {
 # Where Keras looks for a function of which it is said that it is built in.
 BUILTINS = ("keras.activations", "keras.losses", "keras.metrics")
 
+# With torch, Keras' optimizers are classes of that backend, and one in another is written as such.
+_OF_TORCH = re.compile(r"keras\.src\.backend\.torch\.optimizers\.torch_[a-z]+")
+
 
 @cache
 def _tables() -> dict[str, dict[str, frozenset[str]]]:
@@ -50,7 +54,12 @@ def keras_version() -> str:
 
 def is_known_class(module: str | None, name: str) -> bool:
     """Tell whether a class of Keras may be built from a config."""
-    return name in _tables()["classes"].get(module or "", ())
+    return name in _tables()["classes"].get(public_module(module) or "", ())
+
+
+def public_module(module: str | None) -> str | None:
+    """Return the module under which every backend has a class of Keras."""
+    return "keras.optimizers" if module and _OF_TORCH.fullmatch(module) else module
 
 
 def is_known_function(module: str | None, name: str) -> bool:
