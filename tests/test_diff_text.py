@@ -10,6 +10,7 @@ from strategies import AWKWARD
 from test_diff_table import TestConnections, blocks, of_class, seven
 
 from kvcs.comparison import diff, weighed_diff
+from kvcs.render import words
 from kvcs.render.brief import names, stat
 from kvcs.render.diff import text
 from kvcs.render.layout import Look
@@ -235,3 +236,10 @@ class TestWords:
     )
     def test_a_setting(self, at: str, words: str) -> None:
         assert setting(at) == words
+
+
+def test_a_layer_and_a_number_of_things_in_words() -> None:
+    cls = {"module": "keras.layers", "name": "Concatenate", "registered_name": None}
+    assert words.layer({"class": cls, "config": {"axis": -1}}) == "Concatenate axis -1"
+    counted = [words.count(2, noun) for noun in ("layer", "entry", "model inside")]
+    assert counted == ["2 layers", "2 entries", "2 models inside"]

@@ -140,7 +140,7 @@ def _what(entry: Entry) -> str:
 
 def _parts(step: Step, tensors: int) -> list[str]:
     parts = [
-        f"{sign}{_plural(step.summary[kind], noun)}"
+        f"{sign}{count(step.summary[kind], noun)}"
         for kind, (sign, noun) in _SIGNED.items()
         if kind in step.summary
     ]
@@ -157,9 +157,3 @@ def _parts(step: Step, tensors: int) -> list[str]:
     if not parts and step.state:
         parts.append("state only")
     return parts
-
-
-def _plural(many: int, noun: str) -> str:
-    if noun == "model inside":
-        return f"{count(many, 'model')} inside"
-    return count(many, noun)

@@ -102,7 +102,7 @@ def layer(record: Any) -> str:
     """Introduce a layer by its class and a few settings: `Dense 64 relu`."""
     config = record.get("config", {})
     told = [
-        value(config[key])
+        f"{key} {value(config[key])}" if key == "axis" else value(config[key])
         for key in TELLING
         if config.get(key) is not None and config[key] != "linear"
     ]
@@ -135,6 +135,8 @@ def count(many: int, noun: str) -> str:
     """Return a number of things: `1 layer`, `2 layers`."""
     if many == 1:
         return f"1 {noun}"
+    if noun == "model inside":
+        return f"{many:,} models inside"
     plural = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
     return f"{many:,} {plural}"
 
