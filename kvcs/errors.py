@@ -63,6 +63,10 @@ class AbsentError(RepositoryError):
     """Part of a stored model is not on this machine (Git LFS, partial clone), nor to be had."""
 
 
+class PolicyError(KvcsError):
+    """A `.kvcs.toml` cannot be read, or says something that is no rule."""
+
+
 class SaveError(KvcsError):
     """A live model cannot be saved, or not to that place."""
 

@@ -118,7 +118,7 @@ def _of_repository(operands: Sequence[str], directories: Sequence[str] = ()) -> 
                     f"{operand} is a MODEL: what stands before -- is a revision, and what stands "
                     "behind it says which models of it"
                 )
-        old, new = _revisions(repository, operands)
+        _, old, new = revisions(repository, operands)
         before, after = (_places(repository, revision) for revision in (old, new))
         before |= _damaged(repository, old, after.keys() - before.keys())
         after |= _damaged(repository, new, before.keys() - after.keys())
@@ -148,17 +148,25 @@ def _limited(
     return [place for place in places if place in wanted]
 
 
-def _revisions(repository: Repository, operands: Sequence[str]) -> tuple[str, str]:
+def revisions(repository: Repository, operands: Sequence[str]) -> tuple[str, str, str]:
+    """Return the revisions that operands name: the one named first, the old and the new one.
+
+    The first two differ for `A...B` alone, where the old one is the merge base. The working tree is
+    `WORK_TREE`.
+
+    Raises:
+        RepositoryError: there is no such revision.
+    """
     if not operands:
-        return "HEAD", WORK_TREE
+        return "HEAD", "HEAD", WORK_TREE
     if len(operands) == 2:
-        return operands[0], operands[1]
+        return operands[0], operands[0], operands[1]
     for dots in ("...", ".."):
         old, mark, new = operands[0].partition(dots)
         if mark:
             old, new = old or "HEAD", new or "HEAD"
-            return (repository.merge_base(old, new) if dots == "..." else old), new
-    return operands[0], WORK_TREE
+            return old, (repository.merge_base(old, new) if dots == "..." else old), new
+    return operands[0], operands[0], WORK_TREE
 
 
 def _places(repository: Repository, revision: str) -> dict[str, str]:

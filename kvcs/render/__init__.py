@@ -8,5 +8,7 @@
 | `diff.py`, `brief.py`                       | a diff line by line; in one line a layer or a model|
 | `markdown.py`, `markdown_sections.py`       | a diff for a pull request, and what it is made of  |
 | `markdown_text.py`                          | text of others inside of Markdown                  |
+| `check.py`, `check_words.py`                | what rules found, for a person                     |
+| `check_sarif.py`, `check_github.py`         | the same for code scanning, for GitHub Actions     |
 | `progress.py`                               | a bar while large weights are compared             |
 """

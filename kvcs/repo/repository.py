@@ -333,6 +333,18 @@ class Repository:
         self._sources.promised.fetch_missing(wanted)
         return {name: found.content for name, found in read_objects(self._git, wanted).items()}
 
+    def content(self, revision: str, path: str) -> bytes | None:
+        """Return one file of a revision, or of the index if that is empty; None if there is none.
+
+        Raises:
+            RepositoryError: if there is no such revision.
+        """
+        if revision:
+            revision = self.resolve(revision)
+        name = f"{revision}:{path}"
+        done = self._git.run("rev-parse", "--verify", "--quiet", "--end-of-options", name)
+        return self._reader.read(done.text) if done.status == 0 else None
+
     def close(self) -> None:
         """End the git process that reads objects; its trees cannot be read afterwards."""
         self._reader.close()
