@@ -19,8 +19,8 @@ or a live `keras.Model`. Importing kvcs imports neither Keras nor git; a functio
 needs when it is called.
 
 Read the package from below: `spec` (the values), `tree` (the stored format), `comparison` (what
-changed), `rules` (what may change), `workdir`, `repo` and `keras_io` (the world:
-directories, git, Keras), `render` (words), `commands` (the use cases), `cli`.
+changed), `rules` (what may change), `workdir`, `repo`, `keras_io` and `forge` (the world:
+directories, git, Keras, GitHub and GitLab), `render` (words), `commands` (the use cases), `cli`.
 """
 
 from __future__ import annotations

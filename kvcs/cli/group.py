@@ -6,6 +6,7 @@ import click
 
 from kvcs import __version__
 from kvcs.cli.checking import check
+from kvcs.cli.ci import ci
 from kvcs.cli.committing import commit
 from kvcs.cli.comparing import diff
 from kvcs.cli.demo import demo
@@ -36,6 +37,7 @@ def main(context: click.Context) -> None:
 for command in (
     blame,
     check,
+    ci,
     checkout,
     commit,
     demo,

@@ -345,6 +345,19 @@ class Repository:
         done = self._git.run("rev-parse", "--verify", "--quiet", "--end-of-options", name)
         return self._reader.read(done.text) if done.status == 0 else None
 
+    def bring(self, commits: Sequence[str], branch: str = "") -> str:
+        """Fetch commits with their histories; see `kvcs.repo.histories`.
+
+        Returns:
+            The full hash of the newest commit of the branch; empty for no branch.
+
+        Raises:
+            RepositoryError: they cannot be fetched.
+        """
+        from kvcs.repo.histories import bring
+
+        return bring(self._git, commits, branch)
+
     def close(self) -> None:
         """End the git process that reads objects; its trees cannot be read afterwards."""
         self._reader.close()
