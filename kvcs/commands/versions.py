@@ -177,8 +177,7 @@ def _places(repository: Repository, revision: str) -> dict[str, str]:
             raise OperandError("a bare repository has no working tree: name two revisions")
         there = [path for path in models_of(repository) if (path / MANIFEST).exists()]
         return {_below(path, top): _shown(path) for path in there}
-    repository.resolve(revision)
-    tree = repository.revision(f"{revision}:")
+    tree = repository.root(revision)
     manifests = [path for path in tree if path.rpartition("/")[2] == MANIFEST]
     tree.fetch(manifests)
     found: dict[str, str] = {}
@@ -201,7 +200,7 @@ def _damaged(repository: Repository, revision: str, places: Collection[str]) -> 
     if revision == WORK_TREE:
         top = repository.top or Path()
         return {place: _shown(top / place) for place in places if has_layers(top / place)}
-    files = (f"/{path}" for path in repository.revision(f"{revision}:"))
+    files = (f"/{path}" for path in repository.root(revision))
     there = {path.rpartition("/layers/")[0] for path in files if path.endswith(f"/{LAYER}")}
     layered = {place[1:] or "." for place in there}
     return {place: _at(revision, place) for place in places if place in layered}

@@ -19,7 +19,14 @@ from kvcs.repo.past.occurrences import Edit, abbreviations, read_edits, refs_wit
 from kvcs.repo.place import Place, find_place
 from kvcs.repo.program import WRITING, GitProgram, decode
 from kvcs.repo.promised import Promised
-from kvcs.repo.revision import RevisionTree, Sources, parse, read_revision, resolve_commit
+from kvcs.repo.revision import (
+    RevisionTree,
+    Sources,
+    parse,
+    read_revision,
+    read_root,
+    resolve_commit,
+)
 
 if TYPE_CHECKING:
     from kvcs.repo.commits.blobs import Kept
@@ -93,6 +100,14 @@ class Repository:
             DamageError: if the directory holds symbolic links or submodules.
         """
         return read_revision(self._sources, self._place, spec)
+
+    def root(self, revision: str) -> RevisionTree:
+        """Return all files of a revision, to look for models in it; what is no file is left out.
+
+        Raises:
+            RepositoryError: if there is no such revision.
+        """
+        return read_root(self._sources, revision)
 
     def holding(self, path: str, object_id: str) -> Iterator[RevisionTree]:
         """Yield directories that hold an object, by its full hash, at a path from the root.
