@@ -11,6 +11,7 @@ from cli import Done, kvcs, refused
 from gitrepo import commit_all, git
 from histories import network, short, store
 from networks import Network
+from test_diff_sides import pointer_to
 
 import kvcs as package
 from kvcs.rules import schema
@@ -180,11 +181,21 @@ class TestWhichRulesHold:
 
     @pytest.mark.parametrize(
         "operands",
-        [("models/net",), ("HEAD:models/net",), ("HEAD:models/net", "models/net")],
+        [
+            ("net",),
+            ("HEAD:models/net",),
+            ("HEAD:./net", "net"),
+            ("HEAD:models/net", "../models/net"),
+        ],
     )
-    def test_of_models(self, repository: Network, operands: tuple[str, ...]) -> None:
+    def test_of_models(
+        self, repository: Network, operands: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        rules('[[rules]]\nrule = "same-weights"\nmodels = ["models/*"]\n')
+        commit_all(Path())
         rules("")
         trained(repository)
+        monkeypatch.chdir("models")
         found = document(*operands)
         assert found["status"] == "blocked"
         assert found["rules"]["source"] == "HEAD:.kvcs.toml"
@@ -242,6 +253,26 @@ class TestWhatCannotBeCompared:
         assert [one["rule"] for one in found["findings"]] == ["incomplete"]
         assert found["findings"][0]["at"] == "kernel"
         assert "truncated" in found["findings"][0]["detail"]
+
+    def test_one_of_a_newer_format(self) -> None:
+        manifest = Path("models/net/model.json")
+        text = b'"format": 2,\n  "future": true'
+        manifest.write_bytes(manifest.read_bytes().replace(b'"format": 1', text))
+        found = document()
+        assert found["status"] == "blocked"
+        assert "upgrade kvcs" in found["findings"][0]["detail"]
+
+    @pytest.mark.parametrize(("rule", "status"), [("finite-weights", "blocked"), ("size", "clear")])
+    def test_an_object_of_lfs_counts_where_a_rule_reads_it(
+        self, repository: Network, rule: str, status: str
+    ) -> None:
+        rules(f'[[rules]]\nrule = "{rule}"\n' + ("model = 10_000" if rule == "size" else ""))
+        commit_all(Path())
+        trained(repository)
+        pointer_to(Path("models/net/layers/dense/kernel.npy"))
+        found = document()
+        assert found["status"] == status
+        assert [one["rule"] for one in found["findings"]] == ["incomplete"] * (status != "clear")
 
     def test_one_that_is_new_and_damaged(self, repository: Network) -> None:
         store(repository, Path("models/new"))

@@ -5,20 +5,24 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from kvcs.commands.diff import compared
 from kvcs.commands.diff_all import Outcome, diff_all
 from kvcs.commands.fetching import fetch_some
-from kvcs.commands.operand import Model, Stored, described, is_live
+from kvcs.commands.operand import Model, Stored, described, is_live, what_stands_at
 from kvcs.commands.rules_file import RulesFile, rules_for, rules_of_models
 from kvcs.commands.versions import Versions, versions
 from kvcs.comparison import Diff
 from kvcs.comparison.values import DAMAGED
 from kvcs.comparison.weighing import Report as Progress
-from kvcs.errors import KvcsError
+from kvcs.errors import KvcsError, RepositoryError
 from kvcs.rules import Finding, Policy, Report, Subject, judge, unjudged, unmatched
 from kvcs.rules.weights import to_read
+
+LIVE = "the live model"
 
 
 def check(
@@ -45,7 +49,7 @@ def check(
     """
     old, new = _named(a), _named(b)
     found = rules_of_models(old, new, rules)
-    asked = Versions(name=new, old=old, new=new)
+    asked = Versions(name=_place(new), old=old, new=new)
     outcome = Outcome(
         versions=asked, found=compared(a, b, numbers=False, custom_objects=custom_objects)
     )
@@ -54,7 +58,7 @@ def check(
 
 
 def _named(model: Model) -> str:
-    return "the live model" if is_live(model) else os.fspath(model)
+    return LIVE if is_live(model) else os.fspath(model)
 
 
 def check_all(
@@ -75,8 +79,27 @@ def check_all(
         KvcsError: the rules cannot be read, or there is nothing of that name.
     """
     found = rules_for(operands, directories, rules)
-    asked = versions(operands, directories)
+    asked = [
+        replace(one, name=_place(one.new or one.old or ""))
+        for one in versions(operands, directories)
+    ]
     return judged(found, diff_all(asked, hints={}, stats=True, numbers=False, report=progress))
+
+
+def _place(model: str) -> str:
+    """Return the directory of a model from the root of the repository, as rules name it.
+
+    What stands in no repository keeps its name.
+    """
+    from kvcs.repo import Repository
+
+    try:
+        with Repository.discover() as repository:
+            if ":" in model and what_stands_at(model) == "nothing":
+                return repository.spec(model)[1] or "."
+            return repository.relative(Path(model)) or "."
+    except RepositoryError:
+        return model
 
 
 def judged(rules: RulesFile, outcomes: Sequence[Outcome]) -> Report:
@@ -153,6 +176,6 @@ def _subject(policy: Policy, outcome: Outcome, old: Stored | None, new: Stored |
 
 def _home(versions: Versions) -> str | None:
     """Return the directory of the new version; None of one that stands in no repository."""
-    if versions.new is None or versions.new == "the live model":
+    if versions.new is None or versions.new == LIVE or what_stands_at(versions.new) == "file":
         return None
-    return versions.name.rpartition(":")[2]
+    return versions.name

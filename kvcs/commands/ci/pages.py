@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib import import_module
+from importlib.util import find_spec
 
 from kvcs.commands.diff_all import Outcome
 from kvcs.render.markdown import markdown, of_one
@@ -29,5 +31,8 @@ def sections(
 
 
 def page(outcomes: Sequence[Outcome]) -> str | None:
-    """Return comparisons as one HTML page; None where there is nothing that makes one."""
-    return None
+    """Return comparisons as one HTML page; None where nothing makes one."""
+    if find_spec("kvcs.render.html") is None:
+        return None
+    found: str = import_module("kvcs.render.html").page(outcomes)
+    return found
