@@ -251,6 +251,13 @@ class TestText:
                 assert line.plain.startswith("      ┆ ")
             assert all(line.plain.isprintable() for line in [first, *lines])
 
+    def test_many(self) -> None:
+        found = report(*[finding()] * 12, finding(level="note"))
+        lines = [line.plain for line in check.laid_out(found, Look())]
+        assert len(lines) == 14
+        assert lines[11] == "  error    models/dense  same-config  … 2 more"
+        assert len(check.laid_out(found, Look(everything=True))) == 15
+
 
 class TestMarkdown:
     def test_head(self) -> None:
@@ -263,8 +270,10 @@ class TestMarkdown:
         )
 
     def test_many(self) -> None:
-        text = check_markdown.head(report(*[finding("x" * 5000)] * 100))
-        assert "\n… 70 findings more\n" in text
+        alike = [finding("x" * 5000)] * 100
+        assert "`same-config` | … 95 more |\n" in check_markdown.head(report(*alike))
+        text = check_markdown.head(report(*[finding("x" * 5000, rule=f"{n}") for n in range(90)]))
+        assert "\n… 60 findings more\n" in text
         assert len(text) < 45_000
 
     def test_names_are_harmless(self) -> None:

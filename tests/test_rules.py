@@ -170,7 +170,7 @@ class TestWeights:
         new = old.copy()
         new.layers[2].weights["moving_mean"] = np.ones(8, "float32")
         assert told(found(old, new, "frozen-layers", ("batch*",))) == [
-            ("batch_normalization", "weights of a frozen layer changed")
+            ("batch_normalization", "averages of a frozen layer changed")
         ]
 
     def test_frozen_as_a_whole(self) -> None:

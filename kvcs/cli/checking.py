@@ -46,6 +46,7 @@ def exit_code(report: Report, fail_on: str) -> int:
     help="Use the rules in FILE, not those of the old side.",
 )
 @fail_on_option
+@click.option("--all", "everything", is_flag=True, help="Print also what is folded otherwise.")
 @click.option("--ascii", "as_ascii", is_flag=True, help="Print nothing but ASCII.")
 @click.option(
     "--width", type=click.IntRange(min=40), metavar="N", help="Columns of a line. [default: found]"
@@ -64,6 +65,7 @@ def check(
     form: str,
     rules: str | None,
     fail_on: str,
+    everything: bool,
     as_ascii: bool,
     width: int | None,
     color: str,
@@ -91,7 +93,8 @@ def check(
         for line in check_github.lines(report):
             say(line)
     else:
-        look = Look(ascii=as_ascii, width=width or printing.columns())
+        width = width or printing.columns()
+        look = Look(ascii=as_ascii, width=width, everything=everything)
         for part in render.laid_out(report, look):
             present(part, color)
     sys.exit(exit_code(report, fail_on))

@@ -6,12 +6,13 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from kvcs.render import words
-from kvcs.render.check_words import message, source, verdict
+from kvcs.render.check_words import folded, message, source, verdict
 from kvcs.render.layout import Look, padded
 from kvcs.rules import Report
 
 _STYLES = {"error": "bold red", "warning": "yellow", "note": ""}
 _VERDICTS = {"blocked": "bold red", "review": "bold yellow", "clear": "bold green"}
+MOST = 10  # findings of one rule for one model
 WIDEST = 30  # columns of the name of a model
 
 
@@ -20,10 +21,13 @@ def laid_out(report: Report, look: Look) -> list[Text]:
     names = [words.path(finding.model) for finding in report.findings if finding.model]
     column = min(max(map(cell_len, names), default=0), WIDEST)
     lines = [Text(verdict(report), _VERDICTS[report.status])]
-    for finding in report.findings:
+    most = max(MOST, len(report.findings)) if look.everything else MOST
+    for finding, more in folded(report.findings, most):
         model = words.path(finding.model) if finding.model else ""
         where = f"{padded(model, column)}  " if column else ""
-        line = f"  {finding.level:<7}  {where}{finding.rule}  {message(finding)}"
-        lines.append(Text(line, _STYLES[finding.level]))
+        start = f"  {finding.level:<7}  {where}{finding.rule}  "
+        lines.append(Text(f"{start}{message(finding)}", _STYLES[finding.level]))
+        if more:
+            lines.append(Text(f"{start}… {more:,} more", _STYLES[finding.level]))
     lines.append(Text(source(report)))
     return [part for line in lines for part in look.fitted(line)]

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import islice
 
 from kvcs.render import words
-from kvcs.render.check_words import message, source, verdict
+from kvcs.render.check_words import folded, message, source, verdict
 from kvcs.render.markdown_text import code, row, table
 from kvcs.rules import Finding, Level, Report, Status
 
-MOST = 30  # findings; the others stand in the report and in the annotations
+MOST = 30  # findings; all of them stand in check.json
+ALIKE = 5  # of one rule for one model
 
 _SYMBOLS: Mapping[Status, str] = {"blocked": "⛔", "review": "⚠️", "clear": "✅"}
 _LEVELS: Mapping[Level, str] = {"error": "⛔ error", "warning": "⚠️ warning", "note": "note"}
@@ -19,11 +21,13 @@ def head(report: Report) -> str:
     """Return verdict, findings and rules as Markdown, which ends with an empty line."""
     first, _, rest = verdict(report).partition(":")
     lines = [f"## {_SYMBOLS[report.status]} Models: {first}", "", rest.strip(), ""]
-    shown = report.findings[:MOST]
+    shown = list(islice(folded(report.findings, ALIKE), MOST))
+    left = len(report.findings) - len(shown) - sum(more for _, more in shown)
     if shown:
-        lines += [*table(["", "model", "rule", ""]), *map(_row, shown), ""]
-    if len(shown) < len(report.findings):
-        lines += [f"… {words.count(len(report.findings) - len(shown), 'finding')} more", ""]
+        rows = [line for finding, more in shown for line in _rows(finding, more)]
+        lines += [*table(["", "model", "rule", ""]), *rows, ""]
+    if left:
+        lines += [f"… {words.count(left, 'finding')} more", ""]
     return "\n".join([*lines, _rules(report), "", ""])
 
 
@@ -34,9 +38,11 @@ def _rules(report: Report) -> str:
     return f"Rules: {len(policy.rules):,} of {code(words.path(policy.source))}"
 
 
-def _row(finding: Finding) -> str:
+def _rows(finding: Finding, more: int) -> list[str]:
     model = code(words.path(finding.model)) if finding.model else ""
-    return row([_LEVELS[finding.level], model, code(finding.rule), code(message(finding))])
+    start = [_LEVELS[finding.level], model, code(finding.rule)]
+    rest = [row([*start, f"… {more:,} more"])] if more else []
+    return [row([*start, code(message(finding))]), *rest]
 
 
 def failure(reason: str) -> str:

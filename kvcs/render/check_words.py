@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import groupby
 
 from kvcs.render import changes as said
 from kvcs.render import words
@@ -32,6 +33,20 @@ def message(finding: Finding) -> str:
         parts += [finding.text]
     parts += [words.shortened(finding.detail, LONGEST)] if finding.detail else []
     return ": ".join(part for part in parts if part)
+
+
+def folded(findings: Iterable[Finding], most: int) -> Iterator[tuple[Finding, int]]:
+    """Yield findings, and how many follow each that are like it and are left out.
+
+    Args:
+        findings: in the order of a report.
+        most: how many of one rule are shown for one model; at least one.
+    """
+    for _, group in groupby(findings, lambda one: (one.level, one.model, one.rule)):
+        alike = list(group)
+        *shown, last = alike[:most]
+        yield from ((finding, 0) for finding in shown)
+        yield last, len(alike) - len(shown) - 1
 
 
 def _what(finding: Finding) -> str:

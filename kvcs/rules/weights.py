@@ -80,8 +80,10 @@ def judge_frozen(rule: Rule, subject: Subject) -> Iterator[Finding]:
         if rule.is_for_layer(change.old_path, change.new_path):
             if change.kind in ("removed", "replaced"):
                 yield finding(rule, subject, change, "frozen layer is no more")
-            elif change.kind in ("weights", "shape") or change.at == "averages":
+            elif change.kind in ("weights", "shape"):
                 yield finding(rule, subject, change, "weights of a frozen layer changed")
+            elif change.kind == "state" and change.path:
+                yield finding(rule, subject, change, "averages of a frozen layer changed")
 
 
 def _is_trained(part: Node | Container) -> bool:
