@@ -86,6 +86,14 @@ class TestExamples:
         assert set(self.gitlab["include"][0]["inputs"]) <= set(TEMPLATE[0]["spec"]["inputs"])
 
 
+def test_python_imports_nothing_from_where_it_is() -> None:
+    scripts = [step.get("run", "") for step in STEPS]
+    scripts += [line for job in TEMPLATE[1].values() for line in job["script"]]
+    called = [line for script in scripts for line in script.splitlines() if "python" in line]
+    assert len(called) == 6
+    assert all(re.search(r'python3? -I -m |python" -I -m ', line) for line in called)
+
+
 class TestTemplate:
     spec, jobs = TEMPLATE
 
@@ -102,4 +110,4 @@ class TestTemplate:
 
     def test_what_writes_does_not_look(self) -> None:
         assert self.jobs["kvcs-comment"]["variables"]["GIT_STRATEGY"] == "none"
-        assert "env -u KVCS_GITLAB_TOKEN " in self.jobs["kvcs"]["script"][1]
+        assert "env -u KVCS_GITLAB_TOKEN " in self.jobs["kvcs"]["script"][-1]
