@@ -299,6 +299,13 @@ class TestModels:
         assert check("--", "other").lines[0] == "CLEAR: no rule is broken; 0 of 1 model changed"
         assert check("HEAD", "--", "models").code == 1
 
+    def test_a_pattern_that_matches_no_model(self) -> None:
+        rules('[[rules]]\nrule = "same-interface"\nmodels = ["models/*", "prod/"]\n')
+        commit_all(Path())
+        told = "  note     unmatched-models  same-interface is for models that are not there: prod/"
+        assert told in check().lines
+        assert check("HEAD", "--", "models").out.count("\n") == 2
+
     def test_a_pattern_that_matches_no_layer(self) -> None:
         rules('[[rules]]\nrule = "frozen-layers"\nlayers = ["encodr/*"]\n')
         commit_all(Path())

@@ -209,6 +209,7 @@ class TestSarif:
             assert text.isprintable()
             assert len(text) < 2000
             assert not re.search(r"(?<!\\)(\\\\)*[\[\]]", text)
+            assert not re.search(r"(?<!\{)\{(\{\{)*(?!\{)", text)
             uri = result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"]
             assert re.fullmatch(r"[A-Za-z0-9/._~%-]+", uri)
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kvcs.errors import PolicyError
 from kvcs.rules import Policy, Rule, read
@@ -137,6 +141,34 @@ def test_mistakes_of_the_file() -> None:
     )
     with pytest.raises(PolicyError, match="is not UTF-8, and so no TOML: save it again as UTF-8"):
         read(b"\xff")
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(
+            ["rule", "level", "models", "layers", "growth", "max", "min", "model", "x"]
+        ),
+        st.sampled_from([*KINDS, "error", "*", "", "10 %", "9 MB"]).map(repr)
+        | st.sampled_from(
+            ["1", "-1", "1e400", "nan", "true", "[]", "['*']", "[1]", "{}", "1979-05-27"]
+        ),
+    )
+)
+def test_any_table_is_read_or_refused(table: dict[str, str]) -> None:
+    text = "".join(f"{key} = {value}\n" for key, value in table.items())
+    place = ".kvcs.toml: rules[0]"
+    said = place
+    try:
+        assert read(f"[[rules]]\n{text}".encode()).rules[0].name in KINDS
+    except PolicyError as error:
+        said = str(error)
+    assert said.startswith(place)
+
+
+@given(st.binary(max_size=50))
+def test_any_bytes_are_read_or_refused(content: bytes) -> None:
+    with suppress(PolicyError):
+        read(content)
 
 
 def test_a_hostile_value_is_cut() -> None:

@@ -14,12 +14,13 @@ from kvcs.commands.diff_all import Outcome, diff_all
 from kvcs.commands.fetching import fetch_some
 from kvcs.commands.operand import Model, Stored, described, is_live, what_stands_at
 from kvcs.commands.rules_file import RulesFile, rules_for, rules_of_models
-from kvcs.commands.versions import Versions, versions
+from kvcs.commands.versions import Versions, is_model, versions
 from kvcs.comparison import Diff
 from kvcs.comparison.values import DAMAGED
 from kvcs.comparison.weighing import Report as Progress
 from kvcs.errors import KvcsError, RepositoryError
 from kvcs.rules import Finding, Policy, Report, Subject, judge, unjudged, unmatched
+from kvcs.rules.judging import without_models
 from kvcs.rules.weights import to_read
 
 LIVE = "the live model"
@@ -79,11 +80,13 @@ def check_all(
         KvcsError: the rules cannot be read, or there is nothing of that name.
     """
     found = rules_for(operands, directories, rules)
-    asked = [
-        replace(one, name=_place(one.new or one.old or ""))
-        for one in versions(operands, directories)
-    ]
-    return judged(found, diff_all(asked, hints={}, stats=True, numbers=False, report=progress))
+    asked = versions(operands, directories)
+    whole = directories is None
+    if whole and any(map(is_model, operands)):
+        whole = False
+        asked = [replace(one, name=_place(one.new or one.old or "")) for one in asked]
+    outcomes = diff_all(asked, hints={}, stats=True, numbers=False, report=progress)
+    return judged(found, outcomes, whole=whole)
 
 
 def _place(model: str) -> str:
@@ -102,9 +105,16 @@ def _place(model: str) -> str:
         return model
 
 
-def judged(rules: RulesFile, outcomes: Sequence[Outcome]) -> Report:
-    """Judge comparisons that are made."""
-    findings: list[Finding] = []
+def judged(rules: RulesFile, outcomes: Sequence[Outcome], *, whole: bool) -> Report:
+    """Judge comparisons that are made.
+
+    Args:
+        rules: which hold.
+        outcomes: the comparisons.
+        whole: whether they are of all models of the repository.
+    """
+    names = [outcome.versions.name for outcome in outcomes]
+    findings = list(without_models(rules.policy, names)) if whole else []
     for outcome in outcomes:
         sides = outcome.versions.old, outcome.versions.new
         findings += _judged(rules.policy, outcome, sides, None)

@@ -14,17 +14,20 @@ from kvcs.render import words
 from kvcs.render.check_words import message
 from kvcs.rules import Finding, Report
 from kvcs.rules.catalogue import KINDS
-from kvcs.rules.values import INCOMPLETE, RULES_CHANGED, UNMATCHED
+from kvcs.rules.values import INCOMPLETE, RULES_CHANGED, UNMATCHED, UNMATCHED_MODELS
 
 SCHEMA = (
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 )
 
+_ESCAPES = str.maketrans({"\\": "\\\\", "[": "\\[", "]": "\\]", "{": "{{", "}": "}}"})
+
 _WANTS: Mapping[str, str] = {
     **{name: kind.wants for name, kind in KINDS.items()},
     INCOMPLETE: "Every model can be compared, and every rule be judged.",
     RULES_CHANGED: "The rules stay as they are.",
-    UNMATCHED: "Each pattern of a rule matches a layer.",
+    UNMATCHED: "Each pattern of layers matches one.",
+    UNMATCHED_MODELS: "Each pattern of models matches one.",
 }
 
 
@@ -65,9 +68,8 @@ def _result(finding: Finding, index: int) -> dict[str, Any]:
 
 
 def _text(text: str) -> str:
-    """Return a text in which nothing is a link (§3.11.6), and no line is broken."""
-    safe = "".join(char if char.isprintable() else " " for char in text)
-    return safe.replace("\\", "\\\\").replace("[", "\\[").replace("]", "\\]")
+    """Return a text in which nothing is a placeholder (§3.11.5) or a link (§3.11.6)."""
+    return text.translate(_ESCAPES)
 
 
 def _location(finding: Finding) -> dict[str, Any]:

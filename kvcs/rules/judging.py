@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
 from typing import TypeAlias
 
 from kvcs.comparison import Diff, layers_found
@@ -10,7 +11,16 @@ from kvcs.errors import RefusedError
 from kvcs.rules.catalogue import KINDS
 from kvcs.rules.sameness import judge_sameness
 from kvcs.rules.subject import Subject
-from kvcs.rules.values import INCOMPLETE, UNMATCHED, Finding, Level, Policy, Rule, worst
+from kvcs.rules.values import (
+    INCOMPLETE,
+    UNMATCHED,
+    UNMATCHED_MODELS,
+    Finding,
+    Level,
+    Policy,
+    Rule,
+    worst,
+)
 from kvcs.rules.weights import (
     judge_finite,
     judge_frozen,
@@ -73,6 +83,20 @@ def unmatched(policy: Policy, diffs: Mapping[str, Diff | None]) -> list[Finding]
                     Finding(rule=UNMATCHED, level="warning", model="", text=text, detail=glob)
                 )
     return found
+
+
+def without_models(policy: Policy, names: Sequence[str]) -> Iterator[Finding]:
+    """Yield the patterns of rules that match no model: as a note, for one may come.
+
+    Args:
+        policy: the rules.
+        names: all models that there are.
+    """
+    for rule in policy.rules:
+        for glob in rule.models if names else ():
+            if not any(fnmatchcase(name, glob) for name in names):
+                text = f"{rule.name} is for models that are not there"
+                yield Finding(rule=UNMATCHED_MODELS, level="note", model="", text=text, detail=glob)
 
 
 def _judge_loading(rule: Rule, subject: Subject) -> Iterator[Finding]:

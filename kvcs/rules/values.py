@@ -19,6 +19,7 @@ Status: TypeAlias = Literal["blocked", "review", "clear"]
 INCOMPLETE = "incomplete"
 RULES_CHANGED = "rules-changed"
 UNMATCHED = "unmatched-layers"
+UNMATCHED_MODELS = "unmatched-models"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

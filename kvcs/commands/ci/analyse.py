@@ -84,7 +84,7 @@ def _analysed(
     outcomes = diff_all(asked, hints={}, stats=True, numbers=True, report=progress)
     flavour = "gitlab" if environment.get("GITLAB_CI") else "github"
     return Analysis(
-        report=judged(rules, outcomes),
+        report=judged(rules, outcomes, whole=not paths),
         outcomes=outcomes,
         base=between.base,
         head=between.head,
