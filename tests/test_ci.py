@@ -136,10 +136,11 @@ class TestAnalysing:
         workflow.pull_request(*change())
         analyse()
         place = workflow.results
+        report = place / "report.html"
         assert workflow.outputs() == {
             "changed": "true",
             "review-status": "clear",
-            "report-path": "",
+            "report-path": str(report) if report.exists() else "",
             "comment-path": f"{place}/comment.md",
             "summary-path": f"{place}/summary.md",
             "check-path": f"{place}/check.json",
@@ -184,7 +185,9 @@ class TestAnalysing:
     def test_given_revisions(self, tmp_path: Path) -> None:
         change(widened)
         done = analyse("--base", "main", "--head", "topic", "--output", str(tmp_path / "here"))
-        assert done == (1, "BLOCKED: 1 error; 1 of 1 model changed\n", "")
+        assert (done.code, done.err) == (1, "")
+        assert done.lines[0] == "BLOCKED: 1 error; 1 of 1 model changed"
+        assert done.lines[1].startswith("  error    models/net  same-interface  outputs.0 ")
         assert (tmp_path / "here" / "comment.md").exists()
 
     def test_what_could_not_run_is_not_clear(self, workflow: Workflow, origin: Path) -> None:
@@ -248,7 +251,7 @@ class TestShallowClones:
         }.items():
             monkeypatch.setenv(name, value)
         done = analyse("--fail-on", "review")
-        assert (done.code, done.out) == (1, "REVIEW: 1 warning; 1 of 1 model changed\n")
+        assert (done.code, done.lines[0]) == (1, "REVIEW: 1 warning; 1 of 1 model changed")
         status = json.loads(Path("kvcs-review/status.json").read_text())
         assert (status["base"], status["head"]) == (base, head)
 

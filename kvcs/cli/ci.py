@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from kvcs.cli.checking import exit_code, fail_on_option
-from kvcs.cli.output import say
+from kvcs.cli.output import present, say
 
 RESULTS = "kvcs-review"
 
@@ -47,18 +47,23 @@ def analyse(base: str, head: str, paths: tuple[str, ...], output: Path, fail_on:
 
     Without --base and --head, the event of the pull request or merge request says what to compare.
     """
+    from kvcs.cli import printing
     from kvcs.commands.ci.analyse import analyse as run
+    from kvcs.render import check as check_text
     from kvcs.render import check_github
     from kvcs.render.check_words import verdict
+    from kvcs.render.layout import Look
     from kvcs.render.progress import weights_progress
 
     given = paths or tuple(filter(None, os.environ.get("KVCS_PATHS", "").splitlines()))
     with weights_progress() as progress:
         found = run(output, os.environ, base=base, head=head, paths=given, progress=progress)
     if os.environ.get("GITHUB_ACTIONS"):
-        for line in check_github.lines(found.report):
+        for line in [*check_github.lines(found.report), verdict(found.report)]:
             say(line)
-    say(verdict(found.report))
+    else:
+        for part in check_text.laid_out(found.report, Look(width=printing.columns())):
+            present(part)
     sys.exit(exit_code(found.report, fail_on))
 
 
