@@ -201,11 +201,12 @@ class TestRequests:
             Answer(429, {"Retry-After": "3600"}),
             Answer(403, {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "99999999999"}),
             Answer(429, {"Retry-After": "soon"}),
+            Answer(429, {"Retry-After": "0"}),
         ],
     )
     def test_a_limit_that_does_not(self, forge: Forge, limited: Answer) -> None:
-        forge.answers = [limited]
-        with pytest.raises(ForgeError, match=r"takes no more requests for [\d,]+ seconds: run"):
+        forge.answers = [limited] * 20
+        with pytest.raises(ForgeError, match=r"asked to wait for [\d,]+ seconds: run this job"):
             client(forge).get("x")
 
     def test_no_token_goes_to_another_host(self, forge: Forge) -> None:

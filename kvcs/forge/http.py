@@ -22,6 +22,7 @@ Json: TypeAlias = Any
 
 TIMEOUT = 30.0  # seconds for one answer
 PATIENCE = 120.0  # seconds to wait in all, where the host asks for it
+WAITS = 10  # a host could ask for no time at all, again and again
 LARGEST = 1 << 26  # bytes of an answer: a hundred comments, each as long as it may be
 REDIRECTIONS = 3
 PAGES = 100
@@ -108,28 +109,32 @@ class Client:
 
     def _answer(self, method: str, url: str, body: bytes | None = None) -> tuple[Json, str]:
         """Return the answer to a request as JSON, and the address of the next page."""
-        waited = 0.0
-        moved = 0
-        while True:
-            response = self._request(method, url, body)
-            if response.status in _MOVED and moved < REDIRECTIONS:
-                moved += 1
+        response = self._patiently(method, url, body)
+        for _ in range(REDIRECTIONS):
+            if response.status in _MOVED:
                 url = self._moved(method, url, response)
-                continue
-            seconds = _asked_to_wait(response)
-            if seconds is None:
-                break
-            waited += seconds
-            if waited > self._patience:
-                raise ForgeError(
-                    f"{self._host} takes no more requests for {seconds:,.0f} seconds: run this "
-                    "job again later"
-                )
-            time.sleep(seconds)
+                response = self._patiently(method, url, body)
         content = self._read(response)
         if not 200 <= response.status < 300:
             raise ForgeError(self._refusal(method, url, response.status, content))
         return self._parsed(content), self._next(response)
+
+    def _patiently(self, method: str, url: str, body: bytes | None) -> BaseHTTPResponse:
+        """Return the first answer that does not ask to wait."""
+        waited = 0.0
+        for _ in range(WAITS):
+            response = self._request(method, url, body)
+            seconds = _asked_to_wait(response)
+            if seconds is None:
+                return response
+            waited += seconds
+            if waited > self._patience:
+                break
+            time.sleep(seconds)
+        raise ForgeError(
+            f"{self._host} takes no more requests, and asked to wait for {waited:,.0f} seconds: "
+            "run this job again later"
+        )
 
     def _request(self, method: str, url: str, body: bytes | None) -> BaseHTTPResponse:
         from urllib3 import Retry, Timeout
