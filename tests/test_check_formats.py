@@ -19,10 +19,12 @@ from kvcs.forge.sticky import MARKER
 from kvcs.render import check, check_github, check_markdown, check_sarif
 from kvcs.render.layout import Look
 from kvcs.render.markdown import markdown, of_one
-from kvcs.rules import Finding, Level, Policy, Report, Rule
+from kvcs.rules import Finding, Level, Policy, Report, Rule, values
+from kvcs.rules.catalogue import KINDS
 
 jsonschema = pytest.importorskip("jsonschema")
 
+BUILT_IN = ("INCOMPLETE", "REMOVED", "RULES_CHANGED", "UNMATCHED", "UNMATCHED_MODELS")
 ATTACKS = [
     *HOSTILE, "</script>", '"]; click n1 "https://example.org"', "@team", "#1", "|", "`", "\n",
     "::set-output name=x::y", "%0A::error::x", "\r\n::error::x", "##[error]x", "x" * 5000, ",", ":",
@@ -191,6 +193,12 @@ class TestSarif:
         }  # fmt: skip
         assert "locations" not in run["results"][1]
         valid.validate(found)
+
+    def test_every_rule_is_described(self) -> None:
+        names = [*KINDS, *(value for key, value in vars(values).items() if key in BUILT_IN)]
+        assert len(names) == len(KINDS) + len(BUILT_IN)
+        found = [finding(rule=name) for name in names]
+        valid.validate(check_sarif.document(report(*found), __version__))
 
     def test_nothing_found(self) -> None:
         valid.validate(check_sarif.document(report(), __version__))

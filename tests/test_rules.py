@@ -104,7 +104,6 @@ class TestSameness:
 
     def test_a_new_model_breaks_none(self) -> None:
         assert not found(None, seven(), "same-interface")
-        assert not found(seven(), None, "same-weights")
 
 
 class TestWeights:
@@ -254,6 +253,12 @@ class TestApplying:
         assert not judge(policy, Subject(name="models/a", old=seven().stored()))
         one = Subject(name="models/prod/x/y", old=seven().stored())
         assert [finding.text for finding in judge(policy, one)] == ["model removed"]
+
+    def test_a_model_that_is_removed_takes_its_rules_along(self) -> None:
+        policy = Policy(rules=(Rule(name="same-interface", models=("models/*",)),))
+        (one,) = judge(policy, Subject(name="models/a", old=seven().stored()))
+        assert (one.rule, one.level) == ("removed-model", "warning")
+        assert not judge(policy, Subject(name="other", old=seven().stored()))
 
     def test_without_weights_nothing_about_them_is_known(self) -> None:
         old, new = seven().stored(), seven().stored()

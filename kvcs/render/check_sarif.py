@@ -14,7 +14,7 @@ from kvcs.render import words
 from kvcs.render.check_words import message
 from kvcs.rules import Finding, Report
 from kvcs.rules.catalogue import KINDS
-from kvcs.rules.values import INCOMPLETE, RULES_CHANGED, UNMATCHED, UNMATCHED_MODELS
+from kvcs.rules.values import INCOMPLETE, REMOVED, RULES_CHANGED, UNMATCHED, UNMATCHED_MODELS
 
 SCHEMA = (
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
@@ -25,6 +25,7 @@ _ESCAPES = str.maketrans({"\\": "\\\\", "[": "\\[", "]": "\\]", "{": "{{", "}": 
 _WANTS: Mapping[str, str] = {
     **{name: kind.wants for name, kind in KINDS.items()},
     INCOMPLETE: "Every model can be compared, and every rule be judged.",
+    REMOVED: "Models with rules stay.",
     RULES_CHANGED: "The rules stay as they are.",
     UNMATCHED: "Each pattern of layers matches one.",
     UNMATCHED_MODELS: "Each pattern of models matches one.",

@@ -13,6 +13,7 @@ from kvcs.rules.sameness import judge_sameness
 from kvcs.rules.subject import Subject
 from kvcs.rules.values import (
     INCOMPLETE,
+    REMOVED,
     UNMATCHED,
     UNMATCHED_MODELS,
     Finding,
@@ -35,13 +36,21 @@ Judge: TypeAlias = Callable[[Rule, Subject], Iterator[Finding]]
 
 def judge(policy: Policy, subject: Subject) -> list[Finding]:
     """Return what breaks the rules in one model that changed."""
-    found: list[Finding] = []
-    for rule in policy.of(subject.name):
+    rules = policy.of(subject.name)
+    found: list[Finding] = list(_removed(rules, subject))
+    for rule in rules:
         if rule.name in _OF_WEIGHTS and not subject.has_weights:
             found.append(_not_known(rule, subject))
         else:
             found += JUDGES[rule.name](rule, subject)
     return found
+
+
+def _removed(rules: Sequence[Rule], subject: Subject) -> Iterator[Finding]:
+    """Yield that a model is gone, unless a rule says it: it may be moved to where none holds."""
+    if subject.new is None and rules and not any(rule.name == "kept-models" for rule in rules):
+        text = "model removed, and so are the rules for it"
+        yield Finding(rule=REMOVED, level="warning", model=subject.name, text=text)
 
 
 def _not_known(rule: Rule, subject: Subject) -> Finding:

@@ -18,6 +18,7 @@ Status: TypeAlias = Literal["blocked", "review", "clear"]
 # What is found by no rule of a file.
 INCOMPLETE = "incomplete"
 RULES_CHANGED = "rules-changed"
+REMOVED = "removed-model"
 UNMATCHED = "unmatched-layers"
 UNMATCHED_MODELS = "unmatched-models"
 
