@@ -239,6 +239,13 @@ class TestRequests:
         with pytest.raises(ForgeError, match="gave no list at /x"):
             list(client(forge).pages("x"))
 
+    @pytest.mark.parametrize("rel", ['rel="next"', "rel=next", 'title="a, b"; rel="next"'])
+    def test_links(self, forge: Forge, rel: str) -> None:
+        link = f'<{forge.url}/x?head=a,b>; rel="first", <{forge.url}/y?head=a,b>; {rel}'
+        forge.answers = [Answer(200, {"Link": link}, b"[1]"), Answer(200, content=b"[2]")]
+        assert list(client(forge).pages("x")) == [1, 2]
+        assert [request.path for request in forge.requests] == ["/x", "/y"]
+
     def test_pages_without_end(self, forge: Forge) -> None:
         link = {"Link": f'<{forge.url}/x>; rel="next"'}
         forge.answers = [Answer(200, link, b"[]")] * 200

@@ -7,6 +7,7 @@ and without TLS nothing is sent but to this machine. What is waited for has an e
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -26,6 +27,8 @@ WAITS = 10  # a host could ask for no time at all, again and again
 LARGEST = 1 << 26  # bytes of an answer: a hundred comments, each as long as it may be
 REDIRECTIONS = 3
 PAGES = 100
+_LINK = re.compile(r"<([^>]*)>([^<]*)")
+_NEXT = re.compile(r""";\s*rel\s*=\s*(?:next\b|"next"|'next')""")
 _HERE = ("127.0.0.1", "::1", "localhost")
 _MOVED = (301, 302, 307, 308)
 # What was posted may have been done without an answer: a comment would stand there twice.
@@ -186,11 +189,10 @@ class Client:
 
     def _next(self, response: BaseHTTPResponse) -> str:
         """Return the address behind `rel="next"` in the Link header, which is on this host."""
-        for link in response.headers.get("Link", "").split(","):
-            target, _, rest = link.strip().partition(">")
-            if 'rel="next"' in rest.replace(" ", "").replace("'", '"'):
-                self._check(target.lstrip("<"))
-                return target.lstrip("<")
+        for target, rest in _LINK.findall(response.headers.get("Link", "")):
+            if _NEXT.search(rest):
+                self._check(target)
+                return str(target)
         return ""
 
     def _refusal(self, method: str, url: str, status: int, content: bytes) -> str:
