@@ -94,6 +94,8 @@ def _place(model: str) -> str:
 
     What stands in no repository keeps its name.
     """
+    if model == LIVE:
+        return model
     from kvcs.repo import Repository
 
     try:
