@@ -7,6 +7,7 @@
     model = kvcs.load("v1.0:models/mnist")              any revision -> live model
     kvcs.verify("models/mnist")                         true when every checksum holds
     kvcs.diff("v1.0:models/mnist", "models/mnist")      what changed; false when nothing did
+    kvcs.check("v1.0:models/mnist", "models/mnist")     does the change keep the rules?
     kvcs.digest("models/mnist")                         "sha256:…"
     kvcs.log("models/mnist")                            its versions, and what changed in each
     kvcs.blame("models/mnist")                          for each layer, what changed it last
@@ -18,8 +19,8 @@ or a live `keras.Model`. Importing kvcs imports neither Keras nor git; a functio
 needs when it is called.
 
 Read the package from below: `spec` (the values), `tree` (the stored format), `comparison` (what
-changed), `workdir`, `repo` and `keras_io` (the world: directories, git, Keras), `render` (words),
-`commands` (the use cases), `cli`.
+changed), `rules` (what may change), `workdir`, `repo`, `keras_io` and `forge` (the world:
+directories, git, Keras, GitHub and GitLab), `render` (words), `commands` (the use cases), `cli`.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from kvcs.errors import KvcsError, RestoreWarning
 
 if TYPE_CHECKING:
     from kvcs.commands.blame import blame
+    from kvcs.commands.check import check
     from kvcs.commands.commit import commit
     from kvcs.commands.diff import diff
     from kvcs.commands.digest import digest
@@ -48,6 +50,7 @@ __all__ = [
     "RestoreWarning",
     "__version__",
     "blame",
+    "check",
     "commit",
     "diff",
     "digest",
@@ -62,6 +65,7 @@ __all__ = [
 
 _HOMES = {
     "blame": "kvcs.commands.blame",
+    "check": "kvcs.commands.check",
     "commit": "kvcs.commands.commit",
     "diff": "kvcs.commands.diff",
     "digest": "kvcs.commands.digest",

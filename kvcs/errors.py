@@ -63,6 +63,14 @@ class AbsentError(RepositoryError):
     """Part of a stored model is not on this machine (Git LFS, partial clone), nor to be had."""
 
 
+class PolicyError(KvcsError):
+    """A `.kvcs.toml` cannot be read, or says something that is no rule."""
+
+
+class ForgeError(KvcsError):
+    """GitHub or GitLab did not answer, or said no."""
+
+
 class SaveError(KvcsError):
     """A live model cannot be saved, or not to that place."""
 

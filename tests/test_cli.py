@@ -23,7 +23,19 @@ import kvcs as package
 from kvcs.tree.writer import MANIFEST
 
 COMMANDS = (
-    *("blame", "checkout", "commit", "demo", "diff", "digest", "doctor", "export", "find"),
+    *(
+        "blame",
+        "check",
+        "checkout",
+        "ci",
+        "commit",
+        "demo",
+        "diff",
+        "digest",
+        "doctor",
+        "export",
+        "find",
+    ),
     *("hook", "init", "log", "show", "verify"),
 )
 
@@ -900,6 +912,8 @@ class TestImports:
             ["show", "HEAD:models/mnist", "--json"],
             ["diff"],
             ["diff", "HEAD:models/mnist", "models/mnist", "--format", "json"],
+            ["check", "HEAD"],
+            ["ci", "analyse", "--base", "HEAD", "--head", "HEAD", "--output", "out"],
             ["commit", "models/mnist", "-m", "Train"],
         ],
         ids=" ".join,
@@ -927,6 +941,7 @@ class TestImports:
             (["show", "models/mnist"], {"click", "numpy", "rich"}),
             (["show", "HEAD:models/mnist"], {"click", "git", "numpy", "rich"}),
             (["diff", "models/mnist", "models/mnist"], {"click", "numpy", "rich"}),
+            (["check", "models/mnist", "models/mnist"], {"click", "git", "numpy", "rich"}),
             (["commit", "-m", "Nothing"], {"click", "git"}),
         ],
         ids=lambda value: " ".join(value) if isinstance(value, list) else "",

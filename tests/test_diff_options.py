@@ -140,6 +140,12 @@ class TestDirectories:
             kvcs("diff", "models", "--summary", "--", "models/a").lines[0].startswith("~ models/a ")
         )
 
+    def test_what_stands_beside_models_is_nothing_to_them(self) -> None:
+        Path("link").symlink_to("models")
+        Path(os.fsdecode(b"no-utf-8-\xff")).write_bytes(b"")
+        commit_all(Path(), "A link, and a name that is not UTF-8")
+        assert kvcs("diff", "HEAD~1..HEAD", "--summary").code == 0
+
     def test_too_many_revisions(self) -> None:
         assert refused("diff", "a", "b", "c", "--", "d").startswith("expected at most two ")
 

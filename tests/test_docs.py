@@ -5,7 +5,7 @@ the same directory. Its blocks are
 
 - ```console: lines with `$ ` are commands, the lines below them what they print;
 - ```python: run in order in one namespace. With `>>>` it shows results, which must be right; with
-  a file's name as a comment in its first line it is that file.
+  a file's name as a comment in its first line it is that file, and so is each ```toml.
 
 `…` (or `...`) in an output stands for anything in that line, in a line of its own for any lines.
 Hashes are different on every machine: any one stands for all of the same length.
@@ -36,6 +36,7 @@ DOCUMENTS = (
     "docs/tutorial.md",
     "docs/diff.md",
     "docs/report.md",
+    "docs/rules.md",
     "docs/history.md",
     "docs/git.md",
     "docs/lfs.md",
@@ -118,7 +119,7 @@ class Reader:
     def follow(self, block: Block) -> None:
         if block.kind == "console":
             self.in_shell(block)
-        elif found := re.match(r"# ([\w/]+\.py)\n", block.text):
+        elif found := re.match(r"# ([\w/]+\.py|\.kvcs\.toml)\n", block.text):
             Path(found[1]).write_text(block.text, encoding="utf-8")
         elif ">>> " in block.text:
             self.in_python(block)
@@ -187,7 +188,7 @@ def test_everything_in_it_is_true(name: str, reader: Reader) -> None:
 def test_every_block_is_one_that_can_be_run(name: str) -> None:
     kinds = [block.kind for block in blocks(name)]
     assert kinds
-    assert set(kinds) <= {"console", "python"}
+    assert set(kinds) <= {"console", "python", "toml"}
     assert (ROOT / name).read_text(encoding="utf-8").count("```") == 2 * len(kinds)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import click
 
 from kvcs import __version__
+from kvcs.cli.checking import check
+from kvcs.cli.ci import ci
 from kvcs.cli.committing import commit
 from kvcs.cli.comparing import diff
 from kvcs.cli.demo import demo
@@ -34,6 +36,8 @@ def main(context: click.Context) -> None:
 
 for command in (
     blame,
+    check,
+    ci,
     checkout,
     commit,
     demo,

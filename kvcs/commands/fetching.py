@@ -56,6 +56,12 @@ def fetch_changed(
             _fetch(files, changed, pointed=True)
 
 
+def fetch_some(files: Mapping[str, bytes], paths: Iterable[str]) -> None:
+    """Fetch some files; what cannot be fetched is said when it is read."""
+    with suppress(AbsentError):
+        _fetch(files, paths, pointed=True)
+
+
 def _fetch(files: Mapping[str, bytes], paths: Iterable[str], *, pointed: bool) -> None:
     if not isinstance(files, Partial):
         return

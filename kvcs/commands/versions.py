@@ -118,7 +118,7 @@ def _of_repository(operands: Sequence[str], directories: Sequence[str] = ()) -> 
                     f"{operand} is a MODEL: what stands before -- is a revision, and what stands "
                     "behind it says which models of it"
                 )
-        old, new = _revisions(repository, operands)
+        _, old, new = revisions(repository, operands)
         before, after = (_places(repository, revision) for revision in (old, new))
         before |= _damaged(repository, old, after.keys() - before.keys())
         after |= _damaged(repository, new, before.keys() - after.keys())
@@ -148,17 +148,25 @@ def _limited(
     return [place for place in places if place in wanted]
 
 
-def _revisions(repository: Repository, operands: Sequence[str]) -> tuple[str, str]:
+def revisions(repository: Repository, operands: Sequence[str]) -> tuple[str, str, str]:
+    """Return the revisions that operands name: the one named first, the old and the new one.
+
+    The first two differ for `A...B` alone, where the old one is the merge base. The working tree is
+    `WORK_TREE`.
+
+    Raises:
+        RepositoryError: there is no such revision.
+    """
     if not operands:
-        return "HEAD", WORK_TREE
+        return "HEAD", "HEAD", WORK_TREE
     if len(operands) == 2:
-        return operands[0], operands[1]
+        return operands[0], operands[0], operands[1]
     for dots in ("...", ".."):
         old, mark, new = operands[0].partition(dots)
         if mark:
             old, new = old or "HEAD", new or "HEAD"
-            return (repository.merge_base(old, new) if dots == "..." else old), new
-    return operands[0], WORK_TREE
+            return old, (repository.merge_base(old, new) if dots == "..." else old), new
+    return operands[0], operands[0], WORK_TREE
 
 
 def _places(repository: Repository, revision: str) -> dict[str, str]:
@@ -169,8 +177,7 @@ def _places(repository: Repository, revision: str) -> dict[str, str]:
             raise OperandError("a bare repository has no working tree: name two revisions")
         there = [path for path in models_of(repository) if (path / MANIFEST).exists()]
         return {_below(path, top): _shown(path) for path in there}
-    repository.resolve(revision)
-    tree = repository.revision(f"{revision}:")
+    tree = repository.root(revision)
     manifests = [path for path in tree if path.rpartition("/")[2] == MANIFEST]
     tree.fetch(manifests)
     found: dict[str, str] = {}
@@ -193,7 +200,7 @@ def _damaged(repository: Repository, revision: str, places: Collection[str]) -> 
     if revision == WORK_TREE:
         top = repository.top or Path()
         return {place: _shown(top / place) for place in places if has_layers(top / place)}
-    files = (f"/{path}" for path in repository.revision(f"{revision}:"))
+    files = (f"/{path}" for path in repository.root(revision))
     there = {path.rpartition("/layers/")[0] for path in files if path.endswith(f"/{LAYER}")}
     layered = {place[1:] or "." for place in there}
     return {place: _at(revision, place) for place in places if place in layered}

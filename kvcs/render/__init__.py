@@ -9,5 +9,7 @@
 | `markdown.py`, `markdown_sections.py`       | a diff for a pull request, and what it is made of  |
 | `markdown_text.py`                          | text of others inside of Markdown                  |
 | `html`                                      | pages for a browser, fragments for a notebook      |
+| `check.py`, `check_words.py`                | what rules found, for a person                     |
+| `check_sarif.py`, `check_github.py`         | the same for code scanning, for GitHub Actions     |
 | `progress.py`                               | a bar while large weights are compared             |
 """

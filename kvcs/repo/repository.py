@@ -20,7 +20,14 @@ from kvcs.repo.past.occurrences import Edit, abbreviations, read_edits, refs_wit
 from kvcs.repo.place import Place, find_place
 from kvcs.repo.program import WRITING, GitProgram, decode
 from kvcs.repo.promised import Promised
-from kvcs.repo.revision import RevisionTree, Sources, parse, read_revision, resolve_commit
+from kvcs.repo.revision import (
+    RevisionTree,
+    Sources,
+    parse,
+    read_revision,
+    read_root,
+    resolve_commit,
+)
 
 if TYPE_CHECKING:
     from kvcs.repo.commits.blobs import Kept
@@ -94,6 +101,14 @@ class Repository:
             DamageError: if the directory holds symbolic links or submodules.
         """
         return read_revision(self._sources, self._place, spec)
+
+    def root(self, revision: str) -> RevisionTree:
+        """Return all files of a revision, to look for models in it; what is no file is left out.
+
+        Raises:
+            RepositoryError: if there is no such revision.
+        """
+        return read_root(self._sources, revision)
 
     def holding(self, path: str, object_id: str) -> Iterator[RevisionTree]:
         """Yield directories that hold an object, by its full hash, at a path from the root.
@@ -333,6 +348,31 @@ class Repository:
         wanted = list(object_ids)
         self._sources.promised.fetch_missing(wanted)
         return {name: found.content for name, found in read_objects(self._git, wanted).items()}
+
+    def content(self, revision: str, path: str) -> bytes | None:
+        """Return one file of a revision, or of the index if that is empty; None if there is none.
+
+        Raises:
+            RepositoryError: if there is no such revision.
+        """
+        if revision:
+            revision = self.resolve(revision)
+        name = f"{revision}:{path}"
+        done = self._git.run("rev-parse", "--verify", "--quiet", "--end-of-options", name)
+        return self._reader.read(done.text) if done.status == 0 else None
+
+    def bring(self, commits: Sequence[str], branch: str = "") -> str:
+        """Fetch commits with their histories; see `kvcs.repo.histories`.
+
+        Returns:
+            The full hash of the newest commit of the branch; empty for no branch.
+
+        Raises:
+            RepositoryError: they cannot be fetched.
+        """
+        from kvcs.repo.histories import bring
+
+        return bring(self._git, commits, branch)
 
     def close(self) -> None:
         """End the git process that reads objects; its trees cannot be read afterwards."""

@@ -203,6 +203,27 @@ def _first_colon(text: str) -> int | None:
     return None
 
 
+def read_root(sources: Sources, revision: str) -> RevisionTree:
+    """Return all files of a revision; links, submodules and names that are not UTF-8 are left out.
+
+    Raises:
+        RepositoryError: if there is no such revision.
+    """
+    resolve_commit(sources.git, revision)
+    spec = Spec(revision, "")
+    done = sources.git.check("ls-tree", "-r", "-z", "--full-tree", "--end-of-options", str(spec))
+    files = (entry for entry in map(_tree_entry, done.records) if entry.mode not in _UNREADABLE)
+    return RevisionTree(str(spec), _objects(filter(_is_named, files), spec), sources)
+
+
+def _is_named(entry: Entry) -> bool:
+    try:
+        entry.path.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 def _objects(entries: Iterable[Entry], spec: Spec) -> dict[str, str]:
     objects = {}
     for entry in entries:
