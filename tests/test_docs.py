@@ -4,6 +4,7 @@ A reader follows a document from top to bottom, with one shell and one Python se
 the same directory. Its blocks are
 
 - ```console: lines with `$ ` are commands, the lines below them what they print;
+- ```mermaid: a picture, of which the last command printed the text;
 - ```python: run in order in one namespace. With `>>>` it shows results, which must be right; with
   a file's name as a comment in its first line it is that file.
 
@@ -113,10 +114,13 @@ class Reader:
     """Somebody who does everything that a document says, and believes nothing."""
 
     namespace: dict[str, Any] = field(default_factory=lambda: {"__name__": "__main__"})
+    seen: str = ""  # what the last command printed
 
     def follow(self, block: Block) -> None:
         if block.kind == "console":
             self.in_shell(block)
+        elif block.kind == "mermaid":
+            assert block.text in self.seen, f"{block.place}\n{self.seen}"
         elif found := re.match(r"# ([\w/]+\.py)\n", block.text):
             Path(found[1]).write_text(block.text, encoding="utf-8")
         elif ">>> " in block.text:
@@ -134,7 +138,7 @@ class Reader:
             if command.startswith("cd "):
                 os.chdir(shlex.split(command)[1])
                 continue
-            found = printed(command)
+            found = self.seen = printed(command)
             assert fits(expected, found), (
                 f"{block.place}: $ {command}\n--- as documented\n{expected}--- in truth\n{found}"
             )
@@ -186,7 +190,7 @@ def test_everything_in_it_is_true(name: str, reader: Reader) -> None:
 def test_every_block_is_one_that_can_be_run(name: str) -> None:
     kinds = [block.kind for block in blocks(name)]
     assert kinds
-    assert set(kinds) <= {"console", "python"}
+    assert set(kinds) <= {"console", "mermaid", "python"}
     assert (ROOT / name).read_text(encoding="utf-8").count("```") == 2 * len(kinds)
 
 

@@ -39,9 +39,9 @@ class Diff(click.Command):
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["text", "json", "markdown"]),
+    type=click.Choice(["text", "json", "markdown", "gitlab"]),
     default="text",
-    help="For a person (default), for programs, or for a comment on a pull request.",
+    help="For a person (default), for programs, or for a comment on GitHub (markdown) or GitLab.",
 )
 @click.option("--stat", is_flag=True, help="Print a line for each layer that changed.")
 @click.option("--summary", is_flag=True, help="Print a line for each model that changed.")
@@ -125,8 +125,9 @@ def diff(
     alone = len(operands) == 2 and any(map(is_model, operands))
     if form == "json" and layout != "quiet":
         printing.as_json(outcomes, alone and DIRECTORIES not in context.meta)
-    elif form == "markdown" and layout != "quiet":
-        printing.as_markdown(outcomes, _command(context.meta[GIVEN]))
+    elif form in ("markdown", "gitlab") and layout != "quiet":
+        command = _command(context.meta[GIVEN])
+        printing.as_markdown(outcomes, command, "gitlab" if form == "gitlab" else "github")
     elif layout != "quiet":
         look = Look(ascii=as_ascii, width=width or printing.columns(), everything=everything)
         printing.as_text(outcomes, layout, look, color)

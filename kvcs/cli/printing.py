@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from kvcs.commands.diff_all import Outcome
+    from kvcs.render.flavour import Flavour
     from kvcs.render.layout import Look
 
 
@@ -27,7 +28,9 @@ def as_json(outcomes: Sequence[Outcome], alone: bool) -> None:
         print_json([outcome.to_dict() for outcome in outcomes])
 
 
-def as_markdown(outcomes: Sequence[Outcome], command: Sequence[str]) -> None:
+def as_markdown(
+    outcomes: Sequence[Outcome], command: Sequence[str], flavour: Flavour = "github"
+) -> None:
     """Print for a comment on a pull request, with the command that compares the same."""
     from kvcs.render.markdown import markdown, of_one
 
@@ -38,7 +41,8 @@ def as_markdown(outcomes: Sequence[Outcome], command: Sequence[str]) -> None:
         names = (versions.old, versions.new) if found is None else (found.old_name, found.new_name)
         diff = None if found is None else found.diff
         models.append(of_one(versions.name, *names, diff, outcome.error))
-    say(markdown(models, command, unchanged=len(outcomes) - len(shown)).rstrip("\n"))
+    unchanged = len(outcomes) - len(shown)
+    say(markdown(models, command, unchanged=unchanged, flavour=flavour).rstrip("\n"))
 
 
 def _is_shown(outcome: Outcome, outcomes: Sequence[Outcome]) -> bool:

@@ -8,5 +8,8 @@
 | `diff.py`, `brief.py`                       | a diff line by line; in one line a layer or a model|
 | `markdown.py`, `markdown_sections.py`       | a diff for a pull request, and what it is made of  |
 | `markdown_text.py`                          | text of others inside of Markdown                  |
+| `markdown_graph.py`, `mermaid.py`           | a graph of what changed, and its language          |
+| `neighbourhood.py`                          | which layers are in such a graph                   |
+| `flavour.py`                                | what GitHub and GitLab show of it                  |
 | `progress.py`                               | a bar while large weights are compared             |
 """

@@ -131,7 +131,7 @@ def _layers(diff: Diff, look: Look) -> Iterator[Line]:
     there = {pair.new: pair for pair in diff.pairs}
     folded, near = 0, False
     others = 0
-    for key in _order(diff, list(by_path)):
+    for key in order(diff, list(by_path)):
         if key in by_path:
             here = any(change.kind in OF_PLACES for change in by_path[key])
             if folded and (here or near):  # where it matters between which layers something is
@@ -173,7 +173,7 @@ def _folded(diff: Diff, many: int, where: str = "") -> Line:
     return Line((), "", f"({words.count(many, 'layer')}{where} {why})")
 
 
-def _order(diff: Diff, changed: list[Key]) -> list[Key]:
+def order(diff: Diff, changed: list[Key]) -> list[Key]:
     """Return all layers in the order of the new model, those of the old one where they stood."""
     there = {pair.old: pair.new for pair in diff.pairs}
     after: dict[str, list[str]] = {}
