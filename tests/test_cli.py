@@ -836,10 +836,17 @@ class TestStreams:
 class TestLeaving:
     SLOW = "import time\nprint('ready', flush=True)\ntime.sleep(60)\n"
     BROKEN = "raise ValueError('my own mistake')\n"
+    # A shell that starts the tests in the background has all that they start ignore Ctrl-C.
+    IN_FOREGROUND = (
+        "import signal\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "from kvcs.cli import run\n"
+        "run()\n"
+    )
 
     def test_ctrl_c(self, root: Path) -> None:
         (root / "slow.py").write_text(self.SLOW)
-        command = [*KVCS, "export", "slow:model", "out"]
+        command = [sys.executable, "-c", self.IN_FOREGROUND, "export", "slow:model", "out"]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
         with subprocess.Popen(command, **pipes) as running:  # type: ignore[call-overload]
             assert running.stdout.readline() == "ready\n"
