@@ -242,7 +242,7 @@ class TestLfs:
             pytest.skip("git-lfs is not installed")
         kvcs("init", "--lfs")
         git(root, "add", "--renormalize", ".")
-        git(root, "commit", "--quiet", "-m", "To LFS")
+        git(root, "-c", "core.hooksPath=/", "commit", "--quiet", "-m", "To LFS")
 
     def test_all_is_well(self, root: Path) -> None:
         assert missing() == []
