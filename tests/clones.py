@@ -13,7 +13,7 @@ from unittest.mock import patch
 
 import pytest
 from cli import dense, image, small, store, weight
-from gitrepo import commit_all, git
+from gitrepo import begin, commit_all, git
 
 from kvcs.spec import LayerSpec, StoredModel, TensorRef
 from kvcs.tree import reader
@@ -44,13 +44,34 @@ def stack(width: int = WIDTH) -> StoredModel:
     return replace(found, model=model)
 
 
-def publish(tmp_path: Path, *, lfs: bool, url: str | None = None) -> Path:
-    """Make a remote that holds two versions of the model, `v1` and `v2`; return its path."""
-    remote, author = tmp_path / "remote.git", tmp_path / "author"
-    git(tmp_path, "init", "--quiet", "--bare", str(remote))
+def publish(
+    place: Path, *, lfs: bool, url: str | None = None, templates: Path | None = None
+) -> Path:
+    """Make a remote that holds two versions of the model, `v1` and `v2`; return its path.
+
+    Args:
+        place: what it and its author stand in.
+        lfs: whether tensors are objects of Git LFS.
+        url: the server they are at; None for the remote itself.
+        templates: the fixture of this name, where the same is published for many tests.
+    """
+    remote, author = place / "remote.git", place / "author"
+    if templates is None:
+        _publish(remote, author, lfs=lfs, url=url)
+    else:
+        template = templates / ("published with lfs" if lfs else "published")
+        begin(template, (remote, author), lambda: _publish(remote, author, lfs=lfs, url=url))
+        git(author, "remote", "set-url", "origin", remote.as_uri())
+    return remote
+
+
+def _publish(remote: Path, author: Path, *, lfs: bool, url: str | None) -> None:
+    remote.mkdir(parents=True)
+    git(remote, "init", "--quiet", "--bare")
     git(remote, "config", "uploadpack.allowFilter", "true")
     git(remote, "config", "uploadpack.allowAnySHA1InWant", "true")
-    git(tmp_path, "init", "--quiet", str(author))
+    author.mkdir()
+    git(author, "init", "--quiet")
     git(author, "remote", "add", "origin", remote.as_uri())
     if lfs:
         git(author, "lfs", "install", "--local")
@@ -62,7 +83,6 @@ def publish(tmp_path: Path, *, lfs: bool, url: str | None = None) -> Path:
         commit_all(author, f"Version {number}")
         git(author, "tag", f"v{number}")
     git(author, "push", "--quiet", "origin", "main", "v1", "v2")
-    return remote
 
 
 def clone(remote: Path, *options: str, lfs: bool = False) -> Path:

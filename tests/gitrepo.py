@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 
@@ -26,6 +27,24 @@ def commit_all(directory: Path, message: str = "Change") -> str:
     git(directory, "add", "--all")
     git(directory, "commit", "--quiet", "--message", message)
     return git(directory, "rev-parse", "HEAD")
+
+
+def begin(template: Path, places: Sequence[Path], make: Callable[[], object]) -> None:
+    """Fill some directories as `make` does; it is called once, and the other tests get copies.
+
+    Args:
+        template: where the copies come from, below the fixture `templates`; of one test's own
+            process, and of all tests that begin alike.
+        places: the directories.
+        make: fills them.
+    """
+    if template.exists():
+        for number, place in enumerate(places):
+            shutil.copytree(template / str(number), place, symlinks=True, dirs_exist_ok=True)
+        return
+    make()
+    for number, place in enumerate(places):
+        shutil.copytree(place, template / str(number), symlinks=True)
 
 
 def hook(directory: Path, name: str, script: str) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 from cli import KVCS, Done, kvcs, nested, process, refused, small, store, without
-from gitrepo import commit_all, git, hook, state
+from gitrepo import begin, commit_all, git, hook, state
 
 import kvcs as package
 from kvcs.tree.writer import MANIFEST
@@ -44,20 +44,24 @@ NAME_ONE = "Name the directory that `kvcs.save` or `kvcs export` wrote"
 
 
 @pytest.fixture(autouse=True)
-def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def root(tmp_path: Path, templates: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A directory with one model, `models/mnist`; the tests run inside of it."""
     root = tmp_path / "project"
-    store(root / "models/mnist")
+    begin(templates / "cli", (root,), lambda: store(root / "models/mnist"))
     monkeypatch.chdir(root)
     return root
 
 
 @pytest.fixture
-def repository(root: Path) -> Path:
+def repository(root: Path, templates: Path) -> Path:
     """The same directory as a git repository, with the model committed."""
+    begin(templates / "cli.git", (root,), lambda: make(root))
+    return root
+
+
+def make(root: Path) -> None:
     git(root, "init", "--quiet")
     commit_all(root, "First")
-    return root
 
 
 def damage(path: str) -> None:
@@ -848,10 +852,17 @@ class TestStreams:
 class TestLeaving:
     SLOW = "import time\nprint('ready', flush=True)\ntime.sleep(60)\n"
     BROKEN = "raise ValueError('my own mistake')\n"
+    # A shell that starts the tests in the background has all that they start ignore Ctrl-C.
+    IN_FOREGROUND = (
+        "import signal\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "from kvcs.cli import run\n"
+        "run()\n"
+    )
 
     def test_ctrl_c(self, root: Path) -> None:
         (root / "slow.py").write_text(self.SLOW)
-        command = [*KVCS, "export", "slow:model", "out"]
+        command = [sys.executable, "-c", self.IN_FOREGROUND, "export", "slow:model", "out"]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
         with subprocess.Popen(command, **pipes) as running:  # type: ignore[call-overload]
             assert running.stdout.readline() == "ready\n"
@@ -879,14 +890,14 @@ class TestImports:
     )
     # An AssertionError, since code may well catch an ImportError.
     WITHOUT_KERAS = (
-        "import sys\n"
+        "import json, sys\n"
         "class Wall:\n"
         "    def find_spec(self, name, path=None, target=None):\n"
         "        if name.partition('.')[0] in ('keras', 'tensorflow', 'jax', 'torch'):\n"
         "            raise AssertionError(f'{name} was imported')\n"
         "sys.meta_path.insert(0, Wall())\n"
-        "from kvcs.cli import run\n"
-        "run()\n"
+        "from cli import kvcs\n"
+        "json.dump([kvcs(*arguments) for arguments in json.load(sys.stdin)], sys.stdout)\n"
     )
     LISTED = (
         "import sys\n"
@@ -898,9 +909,18 @@ class TestImports:
         "print(*sys.modules, file=sys.stderr)\n"
     )
 
-    @pytest.mark.parametrize(
-        "arguments",
-        [
+    def without_keras(self, commands: list[list[str]]) -> list[tuple[list[str], Done]]:
+        """Run commands one after the other, in a process in which Keras cannot be imported."""
+        done = process(
+            command=(sys.executable, "-c", self.WITHOUT_KERAS), input=json.dumps(commands),
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parent)},
+        )  # fmt: skip
+        assert done.code == 0, done.err
+        return list(zip(commands, [Done(*each) for each in json.loads(done.out)], strict=True))
+
+    def test_work_without_keras(self, repository: Path) -> None:
+        store(repository / "models/mnist", bias=1.0)
+        commands = [
             ["--help"],
             ["--version"],
             *([command, "--help"] for command in COMMANDS),
@@ -915,21 +935,19 @@ class TestImports:
             ["check", "HEAD"],
             ["ci", "analyse", "--base", "HEAD", "--head", "HEAD", "--output", "out"],
             ["commit", "models/mnist", "-m", "Train"],
-        ],
-        ids=" ".join,
-    )
-    def test_work_without_keras(self, repository: Path, arguments: list[str]) -> None:
-        store(repository / "models/mnist", bias=1.0)
-        done = process(*arguments, command=(sys.executable, "-c", self.WITHOUT_KERAS))
-        assert (done.code, done.err) == (0, "")
-        assert done.out
+        ]
+        for arguments, done in self.without_keras(commands):
+            assert (done.code, done.err) == (0, ""), arguments
+            assert done.out, arguments
 
-    @pytest.mark.parametrize("arguments", [["nowhere"], ["HEAD:nowhere"], ["models"]])
-    def test_fail_without_keras_too(self, repository: Path, arguments: list[str]) -> None:
-        script = (sys.executable, "-c", self.WITHOUT_KERAS)
-        for command in (["show"], ["digest"], ["verify"], ["checkout", "-o", "out.keras"]):
-            done = process(*command, *arguments, command=script)
-            assert (done.code, done.err[:6]) == (2, "kvcs: ")
+    def test_fail_without_keras_too(self, repository: Path) -> None:
+        commands = [
+            [*command, argument]
+            for command in (["show"], ["digest"], ["verify"], ["checkout", "-o", "out.keras"])
+            for argument in ("nowhere", "HEAD:nowhere", "models")
+        ]
+        for arguments, done in self.without_keras(commands):
+            assert (done.code, done.err[:6]) == (2, "kvcs: "), arguments
 
     @pytest.mark.parametrize(
         ("arguments", "imported"),

@@ -164,6 +164,18 @@ class TestRevisions:
         ]
         assert [one["diff"]["differs"] for one in found] == [True, False]
 
+    @pytest.mark.parametrize(("form", "waiting"), [("markdown", 0), ("gitlab", 2)])
+    def test_as_markdown(self, repository: Path, form: str, waiting: int) -> None:
+        """Twelve models with a graph each are more than GitLab draws at once."""
+        for bias in (0.0, 1.0):
+            for number in range(12):
+                store(Path(f"many/{number}"), small(cls="Other" if bias else "Dense"))
+            commit_all(repository)
+        done = kvcs("diff", "main~1", "main", "--format", form, "--", "many")
+        assert done.out.count("\n```mermaid\n") == 12
+        assert done.out.count("<summary>Graph of what changed</summary>") == waiting
+        assert done.out.endswith("```sh\nkvcs diff 'main~1' main -- many\n```\n")
+
     def test_what_is_damaged_does_not_hide_the_rest(self, repository: Path) -> None:
         manifest = repository / "models/b/model.json"
         manifest.write_bytes(manifest.read_bytes().replace(b"image", b"imagf"))

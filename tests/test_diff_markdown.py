@@ -13,9 +13,11 @@ from strategies import AWKWARD
 from test_diff_table import of_class, seven
 
 from kvcs.comparison import Diff, diff, weighed_diff
-from kvcs.render.markdown import LIMIT, STEPS, markdown, of_one
+from kvcs.render.flavour import LIMITS
+from kvcs.render.markdown import STEPS, markdown, of_one
 from kvcs.render.markdown_text import block, code
 
+LIMIT = LIMITS["github"].document
 HOSTILE = [
     *AWKWARD, "@team", "#1", "[a](http://b)", "<script>x</script>", "|x|", "`y`", "``` z", "\\|",
     "\n### forged", "a\r\x1b[31m", "https://example.org", "www.example.org", "a@example.org",
@@ -87,6 +89,36 @@ def test_a_comment() -> None:
         | input → output | `(None, 8) float32` → `(None, 5) float32` | `(None, 8) float32` → \
 `(None, 5) float32` | = |
         | training | – | `mse` | changed |
+
+        ```mermaid
+        flowchart TD
+        n0("… 2 layers")
+        n1("dropout")
+        n2["#126; dense_1<br>activation#58; relu → gelu"]
+        n3("dropout_1")
+        n4("… 2 layers")
+        n5("dense_3")
+        n6(["#43; dense_4<br>Dense 8 relu #43;72 params"])
+        n7("dropout_3")
+        n8("… 5 layers")
+        n0 --> n1
+        n1 --> n2
+        n2 --> n3
+        n3 --> n4
+        n4 --> n5
+        n5 ==>|"#43;"| n6
+        n5 -.->|"#45;"| n7
+        n6 ==>|"#43;"| n7
+        n7 --> n8
+        classDef added fill:#1a7f37,stroke:#2da44e,color:#ffffff,stroke-width:2px
+        class n6 added
+        classDef changed fill:#8a5a00,stroke:#d4a72c,color:#ffffff,stroke-width:2px
+        class n2 changed
+        classDef folded stroke-dasharray:4 3
+        class n0,n4,n8 folded
+        ```
+
+        `+` added, `~` setting, thick arrow: connection added, dotted arrow: connection removed
 
         <details open><summary>Layers and connections (1)</summary>
 
@@ -207,12 +239,13 @@ class TestLength:
         text = markdown(models)
         assert len(text) <= LIMIT
         assert "all but the headline of " in text
-        assert len(markdown(models * 10)) <= LIMIT
-        assert " 3,500 models." in markdown(models * 10)
+        more = markdown(models * 10)
+        assert len(more) <= LIMIT
+        assert " 3,500 models." in more
 
     def test_no_model_is_too_many(self) -> None:
         text = markdown([of_one("m" * 300, "b", "c", self.large(40))], limit=2000)
         assert len(text) <= 2000
 
     def test_in_the_documented_order(self) -> None:
-        assert [name for name, _ in STEPS][:3] == ["notes", "state", "weights"]
+        assert [name for name, _ in STEPS][:4] == ["notes", "state", "graph", "weights"]

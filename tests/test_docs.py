@@ -4,6 +4,7 @@ A reader follows a document from top to bottom, with one shell and one Python se
 the same directory. Its blocks are
 
 - ```console: lines with `$ ` are commands, the lines below them what they print;
+- ```mermaid: a picture, of which the last command printed the text;
 - ```python: run in order in one namespace. With `>>>` it shows results, which must be right; with
   a file's name as a comment in its first line it is that file, and so is each ```toml.
 
@@ -26,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cli import kvcs as kvcs_here
 
 import kvcs
 from kvcs.cli import group as cli
@@ -115,10 +117,13 @@ class Reader:
     """Somebody who does everything that a document says, and believes nothing."""
 
     namespace: dict[str, Any] = field(default_factory=lambda: {"__name__": "__main__"})
+    seen: str = ""  # what the last command printed
 
     def follow(self, block: Block) -> None:
         if block.kind == "console":
             self.in_shell(block)
+        elif block.kind == "mermaid":
+            assert block.text in self.seen, f"{block.place}\n{self.seen}"
         elif found := re.match(r"# ([\w/]+\.py|\.kvcs\.toml)\n", block.text):
             Path(found[1]).write_text(block.text, encoding="utf-8")
         elif ">>> " in block.text:
@@ -136,7 +141,7 @@ class Reader:
             if command.startswith("cd "):
                 os.chdir(shlex.split(command)[1])
                 continue
-            found = printed(command)
+            found = self.seen = printed(command)
             assert fits(expected, found), (
                 f"{block.place}: $ {command}\n--- as documented\n{expected}--- in truth\n{found}"
             )
@@ -152,15 +157,17 @@ class Reader:
         assert not report, f"{block.place}\n{''.join(report)}"
 
 
+# What needs no process of its own: these start no Keras, which would know what Python has done.
+HERE = {"blame", "commit", "diff", "digest", "doctor", "find", "init", "log", "show", "verify"}
+
+
 def printed(command: str) -> str:
     """Return what the terminal shows when a command is typed."""
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    done = subprocess.run(
-        ["sh", "-c", command],
-        env={**os.environ, "PATH": path},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    )
+    words = shlex.split(command)
+    if words[0] == "kvcs" and words[1] in HERE and not set(command) & set("|&;<>$`*?\\"):
+        done = kvcs_here(*words[1:])
+        return done.err + done.out
+    done = subprocess.run(["sh", "-c", command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     return done.stdout.decode()
 
 
@@ -170,6 +177,7 @@ def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Reader]:
 
     keras.utils.clear_session()  # Keras goes on counting layers where other tests left off
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)
     monkeypatch.syspath_prepend("")  # the current directory, as in a Python session
     known = set(sys.modules)
     yield Reader()
@@ -188,7 +196,7 @@ def test_everything_in_it_is_true(name: str, reader: Reader) -> None:
 def test_every_block_is_one_that_can_be_run(name: str) -> None:
     kinds = [block.kind for block in blocks(name)]
     assert kinds
-    assert set(kinds) <= {"console", "python", "toml"}
+    assert set(kinds) <= {"console", "mermaid", "python", "toml"}
     assert (ROOT / name).read_text(encoding="utf-8").count("```") == 2 * len(kinds)
 
 

@@ -9,26 +9,31 @@ from pathlib import Path
 
 import pytest
 from cli import kvcs, nested, store
-from gitrepo import commit_all, git, hook, write
+from gitrepo import begin, commit_all, git, hook, write
 
 
 @pytest.fixture
-def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def root(tmp_path: Path, sealed: Path, templates: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A repository with a committed model, all set up; the tests run inside of it."""
     root = tmp_path / "a project"
-    git(tmp_path, "init", "--quiet", root.name)
-    (tmp_path / "bin").mkdir()
-    (tmp_path / "bin/kvcs").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m kvcs "$@"\n')
-    (tmp_path / "bin/kvcs").chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
+    root.mkdir()
     monkeypatch.chdir(root)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
+    begin(templates / "doctor", (tmp_path, sealed), lambda: make(root))
+    return root
+
+
+def make(root: Path) -> None:
+    git(root, "init", "--quiet")
+    (root.parent / "bin").mkdir()
+    (root.parent / "bin/kvcs").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m kvcs "$@"\n')
+    (root.parent / "bin/kvcs").chmod(0o755)
     store(root / "models/m")
     store(root / "models/n", nested())
     commit_all(root)
     kvcs("init")
     git(root, "add", ".gitattributes")
     git(root, "-c", "core.hooksPath=/", "commit", "--quiet", "-m", "Attributes of models")
-    return root
 
 
 def found(*states: str) -> list[str]:
@@ -237,7 +242,7 @@ class TestLfs:
             pytest.skip("git-lfs is not installed")
         kvcs("init", "--lfs")
         git(root, "add", "--renormalize", ".")
-        git(root, "commit", "--quiet", "-m", "To LFS")
+        git(root, "-c", "core.hooksPath=/", "commit", "--quiet", "-m", "To LFS")
 
     def test_all_is_well(self, root: Path) -> None:
         assert missing() == []

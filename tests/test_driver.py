@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from cli import Done, kvcs, nested, process, small, store
-from gitrepo import commit_all, git
+from gitrepo import begin, commit_all, git
 
 from kvcs.repo.setup.drivers import DRIVERS
 
@@ -33,17 +33,21 @@ BROKEN = {
 
 
 @pytest.fixture
-def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def root(tmp_path: Path, templates: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A repository that is set up, with a model that was committed and then changed."""
     root = tmp_path / "project"
+    begin(templates / "driver", (root,), lambda: make(root))
+    monkeypatch.setenv("PATH", os.pathsep.join([str(Path(sys.executable).parent), os.defpath]))
+    monkeypatch.chdir(root)
+    return root
+
+
+def make(root: Path) -> None:
     store(root / "models/a")
     git(root, "init", "--quiet")
     set_up(root, root / ".git/info/attributes")
     commit_all(root, "First")
     store(root / "models/a", bias=1.0)
-    monkeypatch.setenv("PATH", os.pathsep.join([str(Path(sys.executable).parent), os.defpath]))
-    monkeypatch.chdir(root)
-    return root
 
 
 ATTRIBUTES = ("model.json diff=kvcs", "*.npy diff=kvcs-npy")

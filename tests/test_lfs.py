@@ -25,8 +25,8 @@ GIT_LFS = "_run_dashed_"
 
 
 @pytest.fixture
-def remote(tmp_path: Path) -> Path:
-    return publish(tmp_path, lfs=True)
+def remote(tmp_path: Path, templates: Path) -> Path:
+    return publish(tmp_path, lfs=True, templates=templates)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from cli import kvcs, refused, store
 from clones import LFS, clone, commands, needs_lfs, objects, publish, stack
-from gitrepo import commit_all, git
+from gitrepo import begin, commit_all, git
 
 from kvcs.checksum import sha256
 
@@ -19,16 +19,21 @@ WIDE = 300  # wide enough for the fast path
 
 
 @pytest.fixture
-def there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def there(tmp_path: Path, templates: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A repository with Git LFS as the current directory, with one commit and a model beside it."""
     place = tmp_path / "there"
-    git(tmp_path, "init", "--quiet", str(place))
+    begin(templates / "lfs", (place,), lambda: make(place))
+    monkeypatch.chdir(place)
+    return place
+
+
+def make(place: Path) -> None:
+    place.mkdir()
+    git(place, "init", "--quiet")
     git(place, "lfs", "install", "--local")
     (place / ".gitattributes").write_text(LFS)
     commit_all(place, "Begin")
-    monkeypatch.chdir(place)
     store(place / "m", stack(WIDE))
-    return place
 
 
 def ids(place: Path, model: str = "m") -> set[str]:

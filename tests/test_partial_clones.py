@@ -18,8 +18,8 @@ pytestmark = pytest.mark.parametrize("part", ["blob:none", "blob:limit=4k"])
 
 
 @pytest.fixture
-def remote(tmp_path: Path) -> Path:
-    return publish(tmp_path, lfs=False)
+def remote(tmp_path: Path, templates: Path) -> Path:
+    return publish(tmp_path, lfs=False, templates=templates)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from gitrepo import commit_all, git, hook, state, write
+from gitrepo import begin, commit_all, git, hook, state, write
 
 from kvcs.errors import DamageError, RepositoryError
 from kvcs.repo import Repository, RevisionTree, Version
@@ -24,15 +24,19 @@ MODEL = {
 
 
 @pytest.fixture
-def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def root(tmp_path: Path, templates: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A repository with one committed model and one other file; the tests run inside of it."""
     root = tmp_path / "project"
-    git(tmp_path, "init", "--quiet", "project")
-    write(root / "models/mnist", MODEL)
-    write(root, {"README.md": b"Models.\n"})
-    commit_all(root, "First")
+    begin(templates / "repo", (root,), lambda: make(root))
     monkeypatch.chdir(root)
     return root
+
+
+def make(root: Path) -> None:
+    write(root / "models/mnist", MODEL)
+    write(root, {"README.md": b"Models.\n"})
+    git(root, "init", "--quiet")
+    commit_all(root, "First")
 
 
 @pytest.fixture

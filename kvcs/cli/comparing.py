@@ -41,9 +41,10 @@ class Diff(click.Command):
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["text", "json", "markdown", "html"]),
+    type=click.Choice(["text", "json", "markdown", "gitlab", "html"]),
     default="text",
-    help="For a person (default), for programs, for a comment on a pull request, or for a browser.",
+    help="For a person (default), for programs, for a comment on GitHub (markdown) or GitLab, or "
+    "for a browser.",
 )
 @output_option
 @click.option("--stat", is_flag=True, help="Print a line for each layer that changed.")
@@ -132,8 +133,11 @@ def diff(
     alone = len(operands) == 2 and any(map(is_model, operands))
     if form == "json" and layout != "quiet":
         printing.as_json(outcomes, alone and DIRECTORIES not in context.meta, output)
-    elif form == "markdown" and layout != "quiet":
-        printing.as_markdown(outcomes, _command(context.meta[GIVEN]), output)
+    elif form in ("markdown", "gitlab") and layout != "quiet":
+        command = _command(context.meta[GIVEN])
+        printing.as_markdown(
+            outcomes, command, output, flavour="gitlab" if form == "gitlab" else "github"
+        )
     elif form == "html" and layout != "quiet":
         printing.as_html(outcomes, _command(context.meta[GIVEN]), output)
     elif layout != "quiet":

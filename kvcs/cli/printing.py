@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from kvcs.commands.diff_all import Outcome
+    from kvcs.render.flavour import Flavour
     from kvcs.render.layout import Look
 
 
@@ -34,7 +35,12 @@ def as_html(outcomes: Sequence[Outcome], command: Sequence[str], file: Path | No
     deliver(page(outcomes, command), file)
 
 
-def as_markdown(outcomes: Sequence[Outcome], command: Sequence[str], file: Path | None) -> None:
+def as_markdown(
+    outcomes: Sequence[Outcome],
+    command: Sequence[str],
+    file: Path | None,
+    flavour: Flavour = "github",
+) -> None:
     """Print for a comment on a pull request, with the command that compares the same."""
     from kvcs.render.markdown import markdown, of_one
 
@@ -45,7 +51,8 @@ def as_markdown(outcomes: Sequence[Outcome], command: Sequence[str], file: Path 
         names = (versions.old, versions.new) if found is None else (found.old_name, found.new_name)
         diff = None if found is None else found.diff
         models.append(of_one(versions.name, *names, diff, outcome.error))
-    deliver(markdown(models, command, unchanged=len(outcomes) - len(shown)), file)
+    unchanged = len(outcomes) - len(shown)
+    deliver(markdown(models, command, unchanged=unchanged, flavour=flavour), file)
 
 
 def _is_shown(outcome: Outcome, outcomes: Sequence[Outcome]) -> bool:

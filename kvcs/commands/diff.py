@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kvcs import comparison
 from kvcs.commands.fetching import fetch_changed
@@ -12,6 +12,9 @@ from kvcs.commands.operand import Model, Stored, described
 from kvcs.comparison.weighing import Report
 from kvcs.spec import StoredModel
 from kvcs.tree.skeletons import Parser
+
+if TYPE_CHECKING:
+    from kvcs.render.flavour import Flavour
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +80,16 @@ class Comparison:
         names = self.old_name, self.new_name
         return text(self.diff, *names, ascii=ascii, width=width, everything=everything)
 
-    def to_markdown(self) -> str:
-        """Return it for a comment on a pull request: at most 60,000 characters."""
+    def to_markdown(self, *, flavour: Flavour = "github") -> str:
+        """Return it for a comment on a pull request: at most 60,000 characters.
+
+        Args:
+            flavour: where the comment is to be shown, `github` or `gitlab`.
+        """
         from kvcs.render.markdown import markdown, of_one
 
-        return markdown([of_one(self.new_name, self.old_name, self.new_name, self.diff)])
+        model = of_one(self.new_name, self.old_name, self.new_name, self.diff)
+        return markdown([model], flavour=flavour)
 
     def to_html(self) -> str:
         """Return it as one page for a browser, which asks for nothing from anywhere.

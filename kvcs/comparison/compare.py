@@ -9,6 +9,7 @@ from typing import Any
 from kvcs.comparison.bare import bare
 from kvcs.comparison.causes import grouped, with_causes
 from kvcs.comparison.containers import Containers, match_containers
+from kvcs.comparison.contraction import OUTPUT
 from kvcs.comparison.description import Description, describe
 from kvcs.comparison.edges import Connection, compare_edges
 from kvcs.comparison.encoded import Json, encoded
@@ -290,7 +291,14 @@ def model_of(graph: Graph) -> Model:
         inputs=interface(graph.stored, "inputs"),
         outputs=interface(graph.stored, "outputs"),
         training=None if training is MISSING else encoded(training),
+        connections=_connections(graph),
     )
+
+
+def _connections(graph: Graph) -> dict[str, tuple[str, ...]]:
+    given_out = tuple(dict.fromkeys(source.path for source in graph.outputs))
+    consumed = {path: sources for path, sources in graph.before.items() if sources}
+    return {**consumed, OUTPUT: given_out}
 
 
 def _tensors(graph: Graph) -> list[TensorSpec]:

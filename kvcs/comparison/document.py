@@ -33,11 +33,13 @@ def to_dict(diff: Diff) -> dict[str, Json]:
 
 
 def _model_to_dict(model: Model) -> dict[str, Json]:
-    return {**asdict(model), "layers": list(model.layers)}
+    connections = {path: list(sources) for path, sources in model.connections.items()}
+    return {**asdict(model), "layers": list(model.layers), "connections": connections}
 
 
 def _model_from_dict(document: Mapping[str, Json]) -> Model:
-    return Model(**{**document, "layers": tuple(document["layers"])})
+    connections = {path: tuple(sources) for path, sources in document["connections"].items()}
+    return Model(**{**document, "layers": tuple(document["layers"]), "connections": connections})
 
 
 def _change_to_dict(change: Change) -> dict[str, Json]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, TypeAlias, get_args
 
 from kvcs.comparison.encoded import Json
@@ -148,6 +148,8 @@ class Model:
         inputs, outputs: names, shapes and dtypes of what it takes and gives, by key or number;
             None where they are not known.
         training: what `compile()` was given, as JSON; None for an uncompiled model.
+        connections: for each layer that consumes others, those it consumes, in order; under the
+            empty path the layers whose outputs the model gives out.
     """
 
     name: str
@@ -159,6 +161,7 @@ class Model:
     inputs: Mapping[str, Json] | None = None
     outputs: Mapping[str, Json] | None = None
     training: Json = None
+    connections: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,5 +11,8 @@
 | `html`                                      | pages for a browser, fragments for a notebook      |
 | `check.py`, `check_words.py`                | what rules found, for a person                     |
 | `check_sarif.py`, `check_github.py`         | the same for code scanning, for GitHub Actions     |
+| `markdown_graph.py`, `mermaid.py`           | a graph of what changed, and its language          |
+| `neighbourhood.py`                          | which layers are in such a graph                   |
+| `flavour.py`                                | what GitHub and GitLab show of it                  |
 | `progress.py`                               | a bar while large weights are compared             |
 """

@@ -22,6 +22,8 @@ UNITS = ("B", "kB", "MB", "GB", "TB")
 
 def plain(text: str) -> str:
     """Return text with everything escaped that could move the cursor or hide a character."""
+    if text.isprintable():  # as nearly all is: character by character would take long
+        return text
     return "".join(
         char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
     )

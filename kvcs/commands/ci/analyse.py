@@ -16,6 +16,7 @@ from kvcs.commands.versions import versions
 from kvcs.comparison.weighing import Report as Progress
 from kvcs.errors import ForgeError, KvcsError
 from kvcs.forge.events import Range, range_of
+from kvcs.render.flavour import Flavour
 
 
 def analyse(
@@ -84,7 +85,7 @@ def _analysed(
     outcomes = diff_all(
         asked, hints={}, stats=True, numbers=True, histograms=True, alone=True, report=progress
     )
-    flavour = "gitlab" if environment.get("GITLAB_CI") else "github"
+    flavour: Flavour = "gitlab" if environment.get("GITLAB_CI") else "github"
     return Analysis(
         report=judged(rules, outcomes, whole=not paths),
         outcomes=outcomes,

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kvcs.commands.diff_all import Outcome
+from kvcs.render.flavour import Flavour
 from kvcs.render.markdown import markdown, of_one
 
 
 def sections(
-    outcomes: Sequence[Outcome], command: Sequence[str], *, limit: int, flavour: str
+    outcomes: Sequence[Outcome], command: Sequence[str], *, limit: int, flavour: Flavour
 ) -> str:
     """Return comparisons as Markdown.
 
@@ -25,7 +26,8 @@ def sections(
         names = one.versions.old, one.versions.new
         diff = None if one.found is None else one.found.diff
         models.append(of_one(one.versions.name, *names, diff, one.error))
-    return markdown(models, command, unchanged=len(outcomes) - len(shown), limit=limit)
+    unchanged = len(outcomes) - len(shown)
+    return markdown(models, command, unchanged=unchanged, limit=limit, flavour=flavour)
 
 
 def page(outcomes: Sequence[Outcome], command: Sequence[str]) -> str:

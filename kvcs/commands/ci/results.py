@@ -14,6 +14,7 @@ from kvcs.commands.diff_all import Outcome
 from kvcs.errors import KvcsError
 from kvcs.forge.sticky import MARKER
 from kvcs.render import check_markdown, check_sarif
+from kvcs.render.flavour import Flavour
 from kvcs.rules import Report
 
 COMMENT, SUMMARY, REPORT = "comment.md", "summary.md", "report.html"
@@ -39,7 +40,7 @@ class Analysis:
     outcomes: Sequence[Outcome]
     base: str
     head: str
-    flavour: str
+    flavour: Flavour
 
     @property
     def changed(self) -> bool:
