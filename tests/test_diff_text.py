@@ -243,3 +243,21 @@ def test_a_layer_and_a_number_of_things_in_words() -> None:
     assert words.layer({"class": cls, "config": {"axis": -1}}) == "Concatenate axis -1"
     counted = [words.count(2, noun) for noun in ("layer", "entry", "model inside")]
     assert counted == ["2 layers", "2 entries", "2 models inside"]
+
+
+def test_a_share_is_none_or_all_only_where_it_is() -> None:
+    shares = (0, 0.0004, 0.5, 0.9996, 1)
+    assert [words.percent(share) for share in shares] == [
+        "0%",
+        "< 0.1%",
+        "50.0%",
+        "> 99.9%",
+        "100%",
+    ]
+
+
+def test_of_a_full_hash_the_beginning() -> None:
+    for digits in (40, 64):
+        assert words.operand(f"{'0123456789abcdef' * 4:.{digits}}:net") == "0123456789ab:net"
+    assert words.operand(f"{'a' * 41}:net") == f"{'a' * 41}:net"
+    assert words.operand("v1:net") == "v1:net"

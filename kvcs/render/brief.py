@@ -46,7 +46,7 @@ def nothing() -> Text:
 def one_sided(name: str, old: str | None, new: str | None, look: Look) -> list[Text]:
     """Lay out that a model is there on one side only."""
     mark = MARKS["removed"] if new is None else MARKS["added"]
-    only = f"{mark.word.upper()}: only in {words.path(old or new or '')}"
+    only = f"{mark.word.upper()}: only in {words.operand(old or new or '')}"
     return look.fitted(Text(f"{mark.symbol} {words.path(name)}    {only}", mark.style))
 
 
@@ -93,7 +93,7 @@ def entry(name: str, old: str | None, new: str | None, diff: Diff | None, error:
             name=name, state="not compared", words=f"NOT COMPARED: {words.cut(error, 400)}"
         )
     if diff is None:
-        only = words.path(old or new or "")
+        only = words.operand(old or new or "")
         state: State = "removed" if new is None else "added"
         return Entry(name=name, state=state, words=f"{state.upper()}: only in {only}")
     size = f"params {words.parameters(diff.old.parameters, diff.new.parameters)}"

@@ -53,7 +53,7 @@ def lines(
 
 def laid_out(diff: Diff, old_name: str, new_name: str, look: Look) -> list[Text]:
     """Do the same, for a look."""
-    return headed(diff, f"{words.path(old_name)} → {words.path(new_name)}", look)
+    return headed(diff, f"{words.operand(old_name)} → {words.operand(new_name)}", look)
 
 
 def headed(diff: Diff, heading: str, look: Look) -> list[Text]:

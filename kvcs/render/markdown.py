@@ -65,9 +65,9 @@ def of_one(
         return Model(headline=f"{title}: ⚠️ could not be compared", rank=-1, overview=[said])
     if diff is None:
         only = "REMOVED" if new is None else "ADDED"
-        side = code(words.path(old or new or ""))
+        side = code(words.operand(old or new or ""))
         return Model(headline=f"{title}: {only}, only in {side}", rank=_rank("architecture"))
-    sides = words.path(old or ""), words.path(new or "")
+    sides = words.operand(old or ""), words.operand(new or "")
     unread = [f"⚠️ {code(words.shortened(each, 1000))}" for each in diff.unread()]
     found = sections(diff)
     return Model(

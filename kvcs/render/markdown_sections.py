@@ -275,7 +275,7 @@ def _statistics(numbers: dict[str, Any]) -> list[str]:
     relative = "was zero" if said.was_zero(numbers) else words.number(numbers["relative"])
     cosine = "" if said.was_zero(numbers) else words.number(numbers["cosine"], digits=4)
     labels = ", ".join(code(label) for label in numbers.get("labels", ()))
-    share = f"{numbers['share']:.0%}" if numbers["share"] in (0, 1) else f"{numbers['share']:.1%}"
+    share = words.percent(numbers["share"])
     return [relative, cosine, words.number(numbers["largest"]), share, labels]
 
 

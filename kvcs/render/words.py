@@ -21,6 +21,8 @@ MOST = 3
 # What can be taken for a part of a line, and not for one of a name.
 _TELLTALE = re.compile(r'[\s"\\#→┆∙±]')
 
+_FULL_HASH = re.compile(r"^([0-9a-f]{12})(?:[0-9a-f]{28}|[0-9a-f]{52})(?=:)")
+
 
 def value(what: Any) -> str:
     """Return a setting's value for a person."""
@@ -79,6 +81,20 @@ def shortened(text: str, longest: int = LONGEST) -> str:
     if len(text) > longest:
         return f"{plain(text[:longest])}… ({len(text):,} characters)"
     return plain(text)
+
+
+def operand(name: str) -> str:
+    """Return a MODEL as it was named; of a full hash, as much as tells it from others."""
+    return path(_FULL_HASH.sub(r"\1", name))
+
+
+def percent(share: float) -> str:
+    """Return a share in percent that says nothing of all or none where it is not."""
+    if share in (0, 1):
+        return f"{share:.0%}"
+    if 0.001 <= share <= 0.999:
+        return f"{share:.1%}"
+    return "< 0.1%" if share < 0.5 else "> 99.9%"
 
 
 def path(layer: str) -> str:

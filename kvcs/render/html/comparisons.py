@@ -166,8 +166,8 @@ def _compared(number: int, name: str, found: Comparison) -> Model:
     return Model(
         number=number,
         name=words.path(name),
-        old=words.path(found.old_name),
-        new=words.path(found.new_name),
+        old=words.operand(found.old_name),
+        new=words.operand(found.new_name),
         verdict=verdict(diff),
         look=look,
         symbol=symbol,

@@ -210,19 +210,10 @@ def _weighed(name: str, kind: str, numbers: Mapping[str, Any]) -> Weight:
             "was zero" if zero else words.number(numbers["relative"]),
             "" if zero else words.number(numbers["cosine"], digits=4),
             words.number(numbers["largest"]),
-            _share(numbers["share"]),
+            words.percent(numbers["share"]),
         ),
         picture=histogram(numbers["histogram"]) if numbers.get("histogram") else "",
     )
-
-
-def _share(share: float) -> str:
-    """Return a share in percent that says nothing of all or none where it is not."""
-    if share in (0, 1):
-        return f"{share:.0%}"
-    if 0.001 <= share <= 0.999:
-        return f"{share:.1%}"
-    return "< 0.1%" if share < 0.5 else "> 99.9%"
 
 
 def shapes(model: StoredModel) -> Shapes:
