@@ -20,6 +20,7 @@ from git's objects; a commit takes model directories and nothing else with it:
 | `promised.py`    | blobs that a partial clone left at its remote                     |
 | `objects.py`     | contents of git objects, from one `git cat-file`                  |
 | `object_settings.py` | the settings that decide how files become objects             |
+| `signatures.py`  | who signed a commit or a tag, as git tells it                     |
 | `textual.py`     | the text diff of two files, in the user's colours                 |
 | `place.py`       | where a repository is, and what its paths are called              |
 | `program.py`     | the git program itself, run through GitPython                     |
