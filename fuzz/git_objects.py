@@ -21,8 +21,8 @@ ID = b"0123456789abcdef0123"
 def examples() -> Iterator[bytes]:
     """Yield something for each reader, behind a byte that chooses it."""
     yield b"\0" + b"100644 model.json\0" + ID + b"40000 layers\0" + ID
-    yield b"\1" + b"%s blob 3\nabc\n" % ID.hex().encode() + b"v1 missing\n"
-    yield b"\2" + b"100644 blob %s\tlayers/dense/layer.json\0" % ID.hex().encode()
+    yield b"\1" + b"abc\xff\n\xff" + ID
+    yield b"\2" + b"\0model.json\0layers/dense/layer.json"
     yield b"\3" + b"HEAD@{1:2}^{/fix: it}:../models/m"
     yield b"\4" + "layers/é/../COM1. /model.json".encode()
     for version in (2, 3, 4):
@@ -49,13 +49,22 @@ def _tree(data: bytes) -> None:
 
 
 def _batch(data: bytes) -> None:
-    for one in _answers(data):
-        assert one is None or len(one.content) < len(data)
+    """Contents behind the headers that git writes, cut off somewhere."""
+    parts = data.split(b"\xff")
+    output = b"".join(b"%s blob %d\n%s\n" % (ID.hex().encode(), len(x), x) for x in parts)
+    found = list(_answers(output))
+    assert [one.content for one in found if one] == parts
+    cut = list(_answers(output[: data[0] if data else 0]))
+    assert cut == found[: len(cut)]
 
 
 def _listing(data: bytes) -> None:
+    """Names that nobody checked behind what git says of each."""
+    modes = (b"100644 blob", b"100755 blob", b"120000 blob", b"160000 commit", b"100664 blob")
+    mode = modes[data[0] % len(modes)] if data else modes[0]
+    names = data[1:].split(b"\0")
     with suppress(KvcsError):
-        listed = [_tree_entry(record) for record in data.split(b"\0")[:-1]]
+        listed = [_tree_entry(b"%s %s\t%s" % (mode, ID.hex().encode(), name)) for name in names]
         for path in _objects(listed, Spec("v1", "models/m")):
             path.encode()
 

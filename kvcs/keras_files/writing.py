@@ -40,7 +40,7 @@ def write(stored: StoredModel, contents: Contents, path: Path) -> None:
         OSError: the file cannot be written.
     """
     version = stored.keras_version or ".".join(map(str, (*tables.keras_version(), 0)))
-    if tuple(map(int, version.split(".")[:2])) > tables.keras_version():
+    if not () < tables.version_of(version) <= tables.keras_version():
         raise NeedsKerasError(f"it was described by Keras {version}")
     config = config_json(stored)
     plan = planned(stored, config)

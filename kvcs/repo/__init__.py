@@ -17,6 +17,7 @@ from git's objects; a commit takes model directories and nothing else with it:
 | `lfs/`           | the store that is shared with git-lfs, and how it is filled       |
 | `packs/`         | packs that kvcs writes itself                                     |
 | `changes.py`     | what is staged, what a checkout brought, what a push sends        |
+| `locks.py`       | locks of the system on open files                                 |
 | `promised.py`    | blobs that a partial clone left at its remote                     |
 | `objects.py`     | contents of git objects, from one `git cat-file`                  |
 | `object_settings.py` | the settings that decide how files become objects             |
