@@ -52,6 +52,8 @@ STORED = {
     ),
 }  # fmt: skip
 
+_ELEMENTS = frozenset({bool, int, float, complex, str})  # of `array_values`
+
 _DESCR = "|".join(re.escape(descr) for descr in sorted(set(STORED.values())))
 _HEADER = re.compile(
     rf"\{{'descr': '({_DESCR})', 'fortran_order': False, 'shape': \(([0-9, ]*)\), \}} *\n".encode()
@@ -210,6 +212,9 @@ def array_from_values(dtype: str, shape: tuple[int, ...], values: list[Any]) -> 
     """
     if dtype != "str" and dtype not in STORED:
         raise ValueError(f"unknown dtype {dtype!r}")
+    # Before NumPy sees one: it makes room for all that is in a range, or in a list of lists.
+    if not {type(value) for value in values} <= _ELEMENTS:
+        raise ValueError("values that are neither numbers nor texts")
     if len(values) != math.prod(shape):
         raise ValueError(f"{len(values)} values for shape {list(shape)}")
     array = _array_of(dtype, values)

@@ -1,10 +1,10 @@
 """Commands on a disk that takes so much and no more, and what is found after each.
 
-    python tests/filling.py limit|disk JOB TOP
+    python tests/filling.py limit|disk JOB TOP STRIDE
 
 With `limit` no file can grow beyond a size, one size after the other. With `disk`, TOP is a small
-file system, which is filled up but for some pages. Goes on until the command has room enough.
-Prints a JSON list with one object for each try.
+file system, which is filled up but for some pages. STRIDE leaves out sizes. Goes on until the
+command has room enough. Prints a JSON list with one object for each try.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ JOBS: dict[str, Callable[[], list[str]]] = {
 
 def state() -> dict[str, Any]:
     """Return all that a refused command must leave as it was, and what it must not leave."""
-    own = [path for path in Path().rglob("*") if "kvcs-" in path.name or "index." in path.name]
+    own = [*Path().rglob("*kvcs-*"), *Path(".git").glob("index.*")]
     locks = list(Path(".git").rglob("*.lock"))
     packs = list(Path(".git/objects").rglob("tmp_pack*"))
     return {
@@ -117,15 +117,14 @@ def filled(top: Path, pages: int) -> Iterator[None]:
         filler.unlink()
 
 
-def tries(how: str) -> Iterator[int]:
+def tries(how: str, stride: int) -> list[int]:
+    """Return bytes of a file, or free pages; the last are enough for all."""
     if how == "limit":
-        yield from LIMITS
-    else:
-        yield from range(40)
-        yield from range(40, 4000, 40)
+        return [*LIMITS[:-1:stride], LIMITS[-1]]
+    return [*range(0, 40, stride), *range(40, 4000, 40)]
 
 
-def main(how: str, name: str, top: Path) -> None:
+def main(how: str, name: str, top: Path, stride: int) -> None:
     """Run a command with ever more room, until it has enough."""
     start = top / "start"
     start.mkdir()
@@ -135,7 +134,7 @@ def main(how: str, name: str, top: Path) -> None:
         WIDE[0] = 40_000
     arguments = JOBS[name]()
     found = []
-    for room in tries(how):
+    for room in tries(how, stride):
         place = top / "place"
         shutil.copytree(start, place, symlinks=True)
         os.chdir(place)
@@ -156,4 +155,4 @@ def main(how: str, name: str, top: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], Path(sys.argv[3]))
+    main(sys.argv[1], sys.argv[2], Path(sys.argv[3]), int(sys.argv[4]))

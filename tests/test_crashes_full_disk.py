@@ -22,9 +22,9 @@ IN_A_SMALL_PLACE = 'mount -t tmpfs -o size=12m none "$1" && shift && exec "$@"'
 UNSHARED = ["unshare", "--mount", "sh", "-c", IN_A_SMALL_PLACE, "sh"]
 
 
-def filled(top: Path, how: str, job: str) -> list[dict[str, Any]]:
+def filled(top: Path, how: str, job: str, stride: int = 1) -> list[dict[str, Any]]:
     """Return what was found with ever more room; the last had enough."""
-    command = [sys.executable, "-W", "error", str(FILLING), how, job, str(top)]
+    command = [sys.executable, "-W", "error", str(FILLING), how, job, str(top), str(stride)]
     if how == "disk":
         command = [*UNSHARED, str(top), *command]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -49,6 +49,12 @@ def check(found: list[dict[str, Any]]) -> None:
 
 @pytest.mark.parametrize("job", JOBS)
 def test_files_that_cannot_grow(tmp_path: Path, job: str) -> None:
+    check(filled(tmp_path, "limit", job, stride=5))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("job", JOBS)
+def test_files_of_many_sizes(tmp_path: Path, job: str) -> None:
     check(filled(tmp_path, "limit", job))
 
 

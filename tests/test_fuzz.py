@@ -5,7 +5,10 @@
 
 from __future__ import annotations
 
+import io
+import json
 import random
+import zipfile
 from importlib import import_module
 from typing import Any
 
@@ -16,12 +19,41 @@ from hypothesis import strategies as st
 
 from fuzz import TARGETS
 
-FOUND: list[tuple[str, bytes]] = []
-TURNS = {"keras_file": 40, "keras_config": 40, "h5_file": 25, "stored_model": 60}
+
+def dense_with(config: dict[str, Any]) -> bytes:
+    """Return the first example of `stored_model` with other settings of its dense layer."""
+    document = json.loads(next(iter(target("stored_model").examples())))
+    document["layers/dense/layer.json"]["config"] |= config
+    return json.dumps(document).encode()
+
+
+def archive_with_a_name_that_is_no_text() -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        archive.writestr("ä", b"")
+    return content.getvalue().replace("ä".encode(), b"\xff\xff")
 
 
 def target(name: str) -> Any:
     return import_module(f"fuzz.{name}")
+
+
+FOUND = [
+    # A range took the room of all its numbers.
+    ("layer", b'{"a": {"$scalar": {"dtype": "int64", "value": {"$range": [0, 999999999999, 1]}}}}'),
+    (
+        "layer",
+        b'{"a": {"$array": {"dtype": "int64", "shape": [], "values": [{"$range": [0, 9, 1]}]}}}',
+    ),
+    # What a table looks up in a config need not be there.
+    ("stored_model", dense_with({"dtype": {"class_name": "DTypePolicy", "config": None}})),
+    ("keras_file", archive_with_a_name_that_is_no_text()),
+    # A tree without an end, and an answer of a git that was killed.
+    ("git_objects", b"\x00100644 model.json"),
+    ("git_objects", b"\x00100644 model.json\x00short"),
+    ("git_objects", b"\x01\x05abc"),
+]
+TURNS = {"keras_file": 40, "keras_config": 40, "h5_file": 25, "stored_model": 60}
 
 
 @pytest.mark.parametrize("name", TARGETS)

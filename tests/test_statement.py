@@ -94,4 +94,4 @@ def test_the_golden_model() -> None:
     assert found["subject"] == [{"name": "model", "digest": {"sha256": ROOT}}]
 
 
-ROOT = "?"
+ROOT = "86246e739fb94bfabda8b1b8c3bec5ad17c1101cb40ef1770833d3533ad45f27"

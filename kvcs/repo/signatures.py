@@ -143,6 +143,8 @@ def _status_lines(done: Completed) -> Iterator[str]:
 def _of_ssh(found: Signature, done: Completed) -> Signature:
     """Read what `ssh-keygen -Y verify` says, which git hands on."""
     good = _GOOD_SSH.search(done.errors)
+    if "is not permitted for use" in done.errors:  # known, and for other things than git
+        return replace(found, verdict="untrusted key", trust="never")
     if good is None:
         if any(mark in done.errors for mark in _BAD_SSH):
             return replace(found, verdict="bad")
@@ -192,7 +194,10 @@ _SENTENCES: dict[Verdict, str] = {
 
 def _sentence(found: Signature, revision: str) -> str:
     key = found.key if " key " in found.key else f"key {found.key}"
-    by = f"{found.signer}, {key}" if found.signer else f"somebody with {key}"
+    if found.key:
+        by = f"{found.signer}, {key}" if found.signer else f"somebody with {key}"
+    else:
+        by = "somebody with a key that is for other things"
     what = f"{found.of} {found.object_id[:12]}"
     said = _SENTENCES[found.verdict].format(what=what, by=by, key=key, found=found)
     if found.of == "tag" and not found:
