@@ -20,9 +20,10 @@ from hypothesis import strategies as st
 from fuzz import TARGETS
 
 
-def dense_with(config: dict[str, Any]) -> bytes:
-    """Return the first example of `stored_model` with other settings of its dense layer."""
+def dense_with(config: dict[str, Any], layer: Any = None) -> bytes:
+    """Return the first example of `stored_model` with something else in its dense layer."""
     document = json.loads(next(iter(target("stored_model").examples())))
+    document["layers/dense/layer.json"] |= layer or {}
     document["layers/dense/layer.json"]["config"] |= config
     return json.dumps(document).encode()
 
@@ -47,6 +48,7 @@ FOUND = [
     ),
     # What a table looks up in a config need not be there.
     ("stored_model", dense_with({"dtype": {"class_name": "DTypePolicy", "config": None}})),
+    ("stored_model", dense_with({}, {"build_config": [1, 2]})),
     ("keras_file", archive_with_a_name_that_is_no_text()),
     # A tree without an end, and an answer of a git that was killed.
     ("git_objects", b"\x00100644 model.json"),

@@ -141,11 +141,14 @@ def _followed(value: Value, steps: list[str]) -> Value:
     for step in steps:
         if isinstance(value, dict):
             value = value.get(step)
-        elif isinstance(value, list | tuple) and -len(value) <= int(step) < len(value):
-            value = value[int(step)]
+        elif isinstance(value, list | tuple) and _INDEX.fullmatch(step):
+            value = value[int(step)] if -len(value) <= int(step) < len(value) else None
         else:
             return None
     return value
+
+
+_INDEX = re.compile("-?[0-9]+")
 
 
 @dataclass(frozen=True, slots=True)

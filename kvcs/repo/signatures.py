@@ -76,8 +76,9 @@ def read_signature(git: GitProgram, revision: str) -> Signature:
     """
     object_id = resolve_object(git, revision)
     kind = git.check("cat-file", "-t", object_id).text
-    if kind == "commit" or kind == "tag":
-        found = Signature(of=kind, object_id=object_id, verdict="unsigned")
+    if kind in ("commit", "tag"):
+        of: Literal["commit", "tag"] = "tag" if kind == "tag" else "commit"
+        found = Signature(of=of, object_id=object_id, verdict="unsigned")
         if _is_signed(git.check("cat-file", kind, object_id).output, kind):
             found = _judged(git, found)
         return replace(found, message=_sentence(found, revision))

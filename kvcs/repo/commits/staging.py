@@ -179,7 +179,8 @@ def _remove_drafts(lock: Path) -> None:
     """Remove the drafts of killed commits; whoever has the lock may."""
     for draft in lock.parent.glob(f"{lock.name}{_DRAFT}*"):
         with contextlib.suppress(OSError), draft.open("rb") as file:
-            if _is_free(file.fileno(), draft):
+            # Or it became the very lock that was taken over just now.
+            if _is_free(file.fileno(), draft) or os.path.samefile(draft, lock):
                 draft.unlink()
 
 
