@@ -1,12 +1,14 @@
 """Work that is killed at one step after the other, and what is found after each.
 
-    python tests/killing.py JOB TOP FIRST STRIDE ALONE
+    python tests/killing.py JOB TOP FIRST STRIDE alone|together
+    python tests/killing.py JOB TOP SEED COUNT anytime
 
 A step is a call to the operating system that can have changed something, in whatever thread. The
 work runs in a child that dies by SIGKILL after step FIRST, another one after FIRST + STRIDE, and so
-on, until one comes to its end. With ALONE, the git programs it started live on, and are waited for;
-without, they die with it. After each, the job's own checks look at what is there, and the same work
-is done once more. Prints a JSON list with one object for each child.
+on, until one comes to its end. Alone, and the git programs it started live on, and are waited for;
+or together with them. Or so many children die at any time, in the middle of a git program for
+example. After each, the job's own checks look at what is there, and the same work is done once
+more. Prints a JSON list with one object for each child.
 """
 
 from __future__ import annotations
@@ -20,11 +22,13 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from dataclasses import replace as changed
 from pathlib import Path
-from typing import Any
+from random import Random
+from typing import Any, TypeAlias
 
 from cli import small, store
 from gitrepo import git
@@ -43,6 +47,7 @@ STEPS = frozenset(
      "copy_file_range", "fork_exec", "waitpid", "flush", "readinto")
 )  # fmt: skip
 MODEL = Path("models/m")
+Found: TypeAlias = list[dict[str, Any]]
 USERS_HOOK = b"#!/bin/sh\nexit 0 # mine\n"
 
 
@@ -233,15 +238,30 @@ JOBS = {
 # --- killing -------------------------------------------------------------------------------------
 
 
-def killed(job: Job, last: int, alone: bool) -> bool:
-    """Do the work in a child that dies after a step; False when it came to its end before."""
+NEVER = 10**9
+
+
+def killed(job: Job, last: int, alone: bool, delay: float | None = None) -> bool:
+    """Do the work in a child that dies after a step, or some time; False when it came to its end.
+
+    Args:
+        job: the work.
+        last: the step.
+        alone: whether the git programs live on.
+        delay: seconds after which the child and its git programs die.
+    """
     child = os.fork()
     if not child:
         os.setsid()
-        die_after(last, alone)
+        if last != NEVER:
+            die_after(last, alone)
         job.work()
         sys.setprofile(None)
         os._exit(0)
+    if delay is not None:
+        time.sleep(delay)
+        with contextlib.suppress(ProcessLookupError):  # not its leader yet
+            os.killpg(child, signal.SIGKILL)
     status = os.waitpid(child, 0)[1]
     with contextlib.suppress(ChildProcessError):  # the git programs that it left behind
         while True:
@@ -264,8 +284,47 @@ def after(job: Job) -> dict[str, Any]:
     return found
 
 
-def main(name: str, top: Path, first: int, stride: int, alone: bool) -> None:
-    """Kill a job at every step of some, and print what was found after each."""
+@contextlib.contextmanager
+def copied(start: Path) -> Iterator[None]:
+    """Go to a fresh copy of the beginning."""
+    place = start.with_name("place")
+    shutil.copytree(start, place, symlinks=True)
+    os.chdir(place)
+    yield
+    os.chdir(start)
+    shutil.rmtree(place)
+
+
+def at_steps(job: Job, start: Path, first: int, stride: int, alone: bool) -> Found:
+    """Kill at every so many steps, until the work comes to its end."""
+    found: Found = []
+    last, going_on = first, True
+    while going_on:
+        with copied(start):
+            going_on = killed(job, last, alone)
+            found.append({"step": last, **after(job)})
+        last += stride
+    return found
+
+
+def at_any_time(job: Job, start: Path, seed: int, count: int) -> Found:
+    """Kill so many times, at any time that the work takes; the last time it comes to its end."""
+    random = Random(seed)
+    with copied(start):
+        begin = time.monotonic()
+        killed(job, NEVER, True)
+        takes = time.monotonic() - begin
+    found: Found = []
+    for number in range(count + 1):
+        delay = random.uniform(0, takes) if number < count else None
+        with copied(start):
+            killed(job, NEVER, False, delay)
+            found.append({"step": number, **after(job)})
+    return found
+
+
+def main(name: str, top: Path, first: int, stride: int, how: str) -> None:
+    """Kill a job again and again, and print what was found after each."""
     ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER: orphans come to us
     job = JOBS[name.partition("-")[0]]
     if name.endswith("-large"):
@@ -279,19 +338,12 @@ def main(name: str, top: Path, first: int, stride: int, alone: bool) -> None:
         os.chdir(top / "done")
         init(local=True)
         EXPECTED.update(settings())
-    found = []
-    last, going_on = first, True
-    while going_on:
-        place = top / f"{last:04}"
-        shutil.copytree(start, place, symlinks=True)
-        os.chdir(place)
-        going_on = killed(job, last, alone)
-        found.append({"step": last, **after(job)})
-        os.chdir(top)
-        shutil.rmtree(place)
-        last += stride
+    if how == "anytime":
+        found = at_any_time(job, start, first, stride)
+    else:
+        found = at_steps(job, start, first, stride, how == "alone")
     print(json.dumps(found))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]), sys.argv[5] == "alone")
+    main(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]), sys.argv[5])
