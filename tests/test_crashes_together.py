@@ -13,7 +13,8 @@ from cli import small, store
 from gitrepo import commit_all, git
 
 import kvcs
-from kvcs.errors import KvcsError
+from kvcs.commands import commit
+from kvcs.errors import RepositoryError
 
 START = """
     import json, sys
@@ -90,9 +91,9 @@ def top(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def check_whole(top: Path) -> None:
     """Every version in the history is one that somebody wrote, and nothing is left behind."""
     assert git(top, "fsck", "--full", "--no-dangling") == ""
-    for commit in git(top, "rev-list", "HEAD").split():
-        names = git(top, "ls-tree", "--name-only", f"{commit}:models").split()
-        assert all(kvcs.verify(f"{commit}:models/{name}") for name in names)
+    for version in git(top, "rev-list", "HEAD").split():
+        names = git(top, "ls-tree", "--name-only", f"{version}:models").split()
+        assert all(kvcs.verify(f"{version}:models/{name}") for name in names)
     assert sorted(path.name for path in Path("models").iterdir()) == list("abcd")
     assert [path.name for path in Path(".git").glob("*index*")] == ["index"]
     assert list(Path(".git").rglob("*.lock")) == []
@@ -123,9 +124,24 @@ def test_commits_and_readers(top: Path, writers: int, same: bool) -> None:
     commits = int(git(top, "rev-list", "--count", "HEAD")) - 1
     assert commits == sum(done for done, _ in found[:writers])
     assert 0 < commits <= 4 * writers
-    for name in "abcd":  # and whoever comes last has no trouble
-        store(Path("models", name), small(), bias=-1.0)
-        try:
-            kvcs.verify(f"models/{name}")
-        except KvcsError:
-            pytest.fail("nobody else is here")
+    names = [Path("models", name) for name in "abcd"]
+    for name in names:
+        store(name, small(), bias=-1.0)
+    assert commit.commit_directories(names, "Last", {})  # who comes last has no trouble
+    assert git(top, "status", "--porcelain") == ""
+
+
+def test_a_save_in_the_middle_of_a_commit(top: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The checksums are of one model, and the files of another: which is whole, and not damaged."""
+    store(Path("models/a"), small(), bias=1.0)
+    recorded = commit._recorded
+
+    def then_replaced(directory: Path) -> object:
+        found = recorded(directory)
+        store(Path("models/a"), small(), bias=2.0)
+        return found
+
+    monkeypatch.setattr(commit, "_recorded", then_replaced)
+    with pytest.raises(RepositoryError, match="was replaced while it was committed; commit again"):
+        commit.commit_directories([Path("models/a")], "Second", {})
+    assert git(top, "rev-list", "--count", "HEAD") == "1"

@@ -180,7 +180,7 @@ def _remove_drafts(lock: Path) -> None:
     for draft in lock.parent.glob(f"{lock.name}{_DRAFT}*"):
         with contextlib.suppress(OSError), draft.open("rb") as file:
             # Or it became the very lock that was taken over just now.
-            if _is_free(file.fileno(), draft) or os.path.samefile(draft, lock):
+            if _is_free(file.fileno(), draft) or draft.samefile(lock):
                 draft.unlink()
 
 
