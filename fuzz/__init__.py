@@ -17,6 +17,7 @@ gives each target some inputs in every run of the tests, without libFuzzer.
 | `git_objects`     | trees, the index, and answers of `git cat-file` and `git ls-tree`    |
 | `keras_file`      | a `.keras` archive                                                   |
 | `keras_config`    | the config in one                                                    |
+| `model_json`      | JSON of a model, of Keras 3 and 2                                    |
 | `h5_file`         | a legacy `.h5` file                                                  |
 """
 
@@ -31,5 +32,6 @@ TARGETS = (
     "git_objects",
     "keras_file",
     "keras_config",
+    "model_json",
     "h5_file",
 )
