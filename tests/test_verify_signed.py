@@ -356,3 +356,27 @@ def test_a_gpg_signature_of_something_else(top: Path, keyring: Path) -> None:
     altered = git(top, *WRITE, stdin=f"{content}\n".encode())
     done = run("verify", "--signed", f"{altered}:models/m")
     assert (done.code, "has a bad signature" in done.lines[1]) == (1, True)
+
+
+@ssh
+@pytest.mark.parametrize("names", ["sha1", "sha256"])
+def test_repositories_of_other_kinds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, names: str
+) -> None:
+    """With other names of objects, and without a working tree."""
+    git(tmp_path, "init", "--quiet", f"--object-format={names}", "project")
+    monkeypatch.chdir(tmp_path / "project")
+    store(Path("models/m"))
+    key = keygen("ada")
+    settings = {"gpg.format": "ssh", "user.signingKey": "../ada.pub", "commit.gpgSign": "true"}
+    for name, value in settings.items():
+        git(Path(), "config", name, value)
+    commit_all(Path())
+    git(Path(), "tag", "--sign", "--message", "Good", "good")
+    git(tmp_path, "clone", "--quiet", "--bare", "project", "bare")
+    monkeypatch.chdir(tmp_path / "bare")
+    git(Path(), "config", "gpg.ssh.allowedSignersFile", str(tmp_path / "allowed"))
+    allow(f"ada@example.org {key}")
+    for operand in (MODEL, "good:models/m"):
+        done = run("verify", "--signed", operand)
+        assert (done.code, done.err) == (0, ""), done

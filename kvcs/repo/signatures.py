@@ -1,4 +1,4 @@
-"""Who signed a commit or a tag, as git tells it: by GPG, SSH or X.509, whatever made the signature.
+"""Who signed a commit or a tag, as git tells it: by GPG, by SSH, or by what speaks as GPG does.
 
 git starts the program that checks (`gpg.program`, `gpg.ssh.program`) and knows whose keys count
 (the keyring, `gpg.ssh.allowedSignersFile`). All of that is set by the user; a clone brings none of
