@@ -212,15 +212,14 @@ def array_from_values(dtype: str, shape: tuple[int, ...], values: list[Any]) -> 
     """
     if dtype != "str" and dtype not in STORED:
         raise ValueError(f"unknown dtype {dtype!r}")
-    # Before NumPy sees one: it makes room for all that is in a range, or in a list of lists.
-    if not {type(value) for value in values} <= _ELEMENTS:
-        raise ValueError("values that are neither numbers nor texts")
     if len(values) != math.prod(shape):
         raise ValueError(f"{len(values)} values for shape {list(shape)}")
-    array = _array_of(dtype, values)
-    if repr(array_values(array)) != repr(values):  # 1, 1.0 and True are three values
-        raise ValueError(f"values that are not those of an array of {dtype}")
-    return array.reshape(shape)
+    # Before NumPy sees one: it makes room for all that a range stands for.
+    if {type(value) for value in values} <= _ELEMENTS:
+        array = _array_of(dtype, values)
+        if repr(array_values(array)) == repr(values):  # 1, 1.0 and True are three values
+            return array.reshape(shape)
+    raise ValueError(f"values that are not those of an array of {dtype}")
 
 
 def _array_of(dtype: str, values: list[Any]) -> Array:
