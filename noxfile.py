@@ -144,6 +144,13 @@ def keras_hub(session: nox.Session) -> None:
 
 
 @nox.session
+def fuzz(session: nox.Session) -> None:
+    """The targets of fuzz/ for a minute each; or, as `nox -s fuzz -- 600 layer`, one for ten."""
+    session.install("-e", ".", "atheris")
+    session.run("python", "-m", "fuzz", *(session.posargs or ["60"]))
+
+
+@nox.session
 def benchmarks(session: nox.Session) -> None:
     """The time that kvcs takes, and Keras, git and DVC beside it; git-lfs, if it is there.
 

@@ -52,6 +52,8 @@ STORED = {
     ),
 }  # fmt: skip
 
+_ELEMENTS = frozenset({bool, int, float, complex, str})  # of `array_values`
+
 _DESCR = "|".join(re.escape(descr) for descr in sorted(set(STORED.values())))
 _HEADER = re.compile(
     rf"\{{'descr': '({_DESCR})', 'fortran_order': False, 'shape': \(([0-9, ]*)\), \}} *\n".encode()
@@ -212,10 +214,12 @@ def array_from_values(dtype: str, shape: tuple[int, ...], values: list[Any]) -> 
         raise ValueError(f"unknown dtype {dtype!r}")
     if len(values) != math.prod(shape):
         raise ValueError(f"{len(values)} values for shape {list(shape)}")
-    array = _array_of(dtype, values)
-    if repr(array_values(array)) != repr(values):  # 1, 1.0 and True are three values
-        raise ValueError(f"values that are not those of an array of {dtype}")
-    return array.reshape(shape)
+    # Before NumPy sees one: it makes room for all that a range stands for.
+    if {type(value) for value in values} <= _ELEMENTS:
+        array = _array_of(dtype, values)
+        if repr(array_values(array)) == repr(values):  # 1, 1.0 and True are three values
+            return array.reshape(shape)
+    raise ValueError(f"values that are not those of an array of {dtype}")
 
 
 def _array_of(dtype: str, values: list[Any]) -> Array:

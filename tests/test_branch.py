@@ -10,7 +10,7 @@ import pytest
 from gitrepo import commit_all, git, hook, state, write
 
 from kvcs.errors import RepositoryError
-from kvcs.repo import Repository
+from kvcs.repo import Repository, locks
 
 FILES = {"model.json": b"{}\n", "layers/dense/kernel.npy": b"1"}
 
@@ -159,3 +159,15 @@ def test_a_repository_that_cannot_be_written(root: Path) -> None:
             commit()
     finally:
         Path(".git").chmod(0o700)
+
+
+def test_what_a_killed_commit_left_is_removed(root: Path) -> None:
+    for name in ("kvcs-deadbeef", "kvcs-running_"):
+        write(root, {f".git/{name}/tree/models/a/model.json": b"half"})
+    running = os.open(".git/kvcs-running_", os.O_RDONLY)
+    assert locks.lock(running)
+    commit()
+    assert [path.name for path in Path(".git").glob("kvcs-*")] == ["kvcs-running_"]
+    os.close(running)
+    commit({**FILES, "state.json": b"{}"})
+    assert list(Path(".git").glob("kvcs-*")) == []

@@ -18,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kvcs.errors import DamageError, RepositoryError
+from kvcs.repo.locks import locked
 from kvcs.repo.packs.pack_index import IndexEntry, write_index
 from kvcs.repo.packs.packing import PackSettings, write_pack
 from kvcs.repo.packs.streaming import Blob, Source, hashed
@@ -303,3 +304,18 @@ def test_a_file_of_more_than_four_gibibytes(tmp_path: Path) -> None:
     check(tmp_path)
     size = git(tmp_path, "cat-file", "-s", huge.name)
     assert int(size) == 2**32 + 5
+
+
+def test_what_a_killed_commit_left_is_removed(root: Path) -> None:
+    """And nothing of git, nor of a commit that is under way."""
+    dead, running, of_git = (
+        packs(root) / name
+        for name in (f"tmp_pack_{'0' * 16}", f"tmp_idx_{'1' * 16}", "tmp_pack_AbCdEf")
+    )
+    for place in (dead, running, of_git):
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(b"half")
+    with locked(running):
+        packed(root, {"a": noise(100)})
+        left = {path for path in packs(root).iterdir() if path.name.startswith("tmp_")}
+    assert left == {running, of_git}

@@ -235,3 +235,12 @@ def test_several_writers_and_a_reader(tmp_path: Path, exchange: bool) -> None:
     assert [writer.communicate()[1] for writer in writers] == [b"", b"", b""]
     assert is_whole(content(root))
     assert beside(root) == []
+
+
+def test_a_save_that_changes_nothing_sweeps_too(root: Path) -> None:
+    """As after a kill behind the exchange: the old model is in the wrapper, and nobody needs it."""
+    wrapper = root.with_name(".kvcs-aaaaaaaa")
+    shutil.copytree(root, wrapper / "new")
+    (wrapper / ".gitignore").write_bytes(staging.IGNORE_ALL)
+    put(root, OLD)
+    assert beside(root) == []

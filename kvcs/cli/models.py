@@ -108,8 +108,13 @@ def checkout(
 
 @click.command()
 @click.argument("models", nargs=-1, metavar="[MODEL]...")
+@click.option(
+    "--signed",
+    is_flag=True,
+    help="Also let git check who signed REV: the tag, if it is an annotated one, or the commit.",
+)
 @json_option
-def verify(models: tuple[str, ...], as_json: bool) -> None:
+def verify(models: tuple[str, ...], signed: bool, as_json: bool) -> None:
     """Check every checksum of MODEL; without one, of every model below the current directory."""
     from kvcs.commands.operand import models_below
     from kvcs.commands.verify import verify as run_verify
@@ -120,7 +125,7 @@ def verify(models: tuple[str, ...], as_json: bool) -> None:
     reports, errors = [], []
     for operand in operands:
         try:
-            reports.append(run_verify(operand))
+            reports.append(run_verify(operand, signed=signed))
         except KvcsError as error:  # must not hide what is wrong with the others
             errors.append(str(error))
             continue
@@ -129,7 +134,7 @@ def verify(models: tuple[str, ...], as_json: bool) -> None:
 
             present(text.report(reports[-1]))
     if as_json:
-        print_json([asdict(report) | {"whole": bool(report)} for report in reports])
+        print_json([asdict(report) | {"whole": not report.problems} for report in reports])
     for sentence in errors:
         complain(sentence)
     sys.exit(2 if errors else 0 if all(reports) else 1)
@@ -142,11 +147,22 @@ def verify(models: tuple[str, ...], as_json: bool) -> None:
     type=click.Choice(["architecture", "weights", "state", "whole"]),
     help="Print this digest alone.",
 )
+@click.option(
+    "--manifest",
+    "as_manifest",
+    is_flag=True,
+    help="Print the SHA-256 of each file, as a statement that tools for signing models take.",
+)
 @json_option
-def digest(model: str, part: str | None, as_json: bool) -> None:
+def digest(model: str, part: str | None, as_manifest: bool, as_json: bool) -> None:
     """Print the digests of MODEL: architecture, weights, state, whole."""
-    from kvcs.commands.digest import digests
+    from kvcs.commands.digest import digests, manifest
 
+    if part and as_manifest:
+        raise click.UsageError("--part and --manifest exclude each other")
+    if as_manifest:
+        print_json(manifest(model))
+        return
     found = digests(model)
     if as_json:
         print_json(asdict(found))

@@ -88,10 +88,13 @@ def commit_directories(
         recorded = {directory: _recorded(directory) for directory in chosen}
         try:
             return repository.commit(chosen, message, trailers, recorded=recorded)
-        except DamageError:
+        except DamageError as error:
             for directory in chosen:
                 _refuse_damaged(directory)
-            raise
+            # Whole now, so it was another model that its checksums were read of.
+            raise RepositoryError(
+                "A model was replaced while it was committed; commit again when that is done."
+            ) from error
 
 
 def _recorded(directory: Path) -> dict[str, Recorded]:

@@ -1,15 +1,20 @@
-"""`kvcs.digest`: what a model is, in one line."""
+"""`kvcs.digest`: what a model is, in one line, or file by file."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import asdict
+from pathlib import Path, PurePosixPath
 from typing import Any, Literal, get_args
 
-from kvcs.commands.operand import Model, described
+from kvcs.commands.fetching import fetch
+from kvcs.commands.operand import Model, Stored, described, opened
 from kvcs.errors import OperandError
 from kvcs.tree.digests import Digests
 from kvcs.tree.digests import digests as digests_of
+from kvcs.tree.statement import file_digests, statement
+from kvcs.workdir import Directory
 
 Part = Literal["architecture", "weights", "state", "whole"]
 
@@ -40,3 +45,28 @@ def digests(operand: Model, *, custom_objects: Mapping[str, Any] | None = None) 
     """Return all four digests of a model; see `digest`."""
     with described(operand, custom_objects) as stored:
         return digests_of(stored.model())
+
+
+def manifest(operand: Model) -> dict[str, Any]:
+    """Return a statement about every file of a stored model, for tools that sign models.
+
+    It is an in-toto Statement with the predicate of OpenSSF Model Signing; see
+    `kvcs.tree.statement`. The same model has the same statement, in a directory and in a revision.
+
+    Args:
+        operand: a model directory or `REV:DIR`.
+
+    Raises:
+        OperandError: there is no such model.
+        DamageError: it is not whole.
+    """
+    with opened(operand) as stored:
+        fetch(stored.files, pointed=False)
+        return statement(_last_name(stored), file_digests(stored.files, stored.name))
+
+
+def _last_name(stored: Stored) -> str:
+    """Return what the directory of a model is called; of one in the root, the model itself."""
+    if isinstance(stored.files, Directory):
+        return Path(os.path.realpath(stored.name)).name
+    return PurePosixPath(stored.name.rpartition(":")[2]).name or stored.model().name

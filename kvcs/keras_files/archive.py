@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import struct
 import zipfile
 import zlib
 from collections import Counter
@@ -20,6 +21,8 @@ from kvcs.keras_files import NeedsKerasError
 from kvcs.keras_files.hdf5 import BOMB_FACTOR, BOMB_FLOOR, Arrays
 from kvcs.names import folded
 
+# What `zipfile` raises of a damaged file, some of it for names that are no text.
+DAMAGED = (zipfile.BadZipFile, EOFError, zlib.error, struct.error, ValueError, LookupError)
 CONFIG, METADATA, WEIGHTS, ASSETS = "config.json", "metadata.json", "model.weights.h5", "assets/"
 
 
@@ -76,7 +79,7 @@ def explained(path: str) -> Iterator[None]:
     """Turn what `zipfile` says of a file into a sentence."""
     try:
         yield
-    except (zipfile.BadZipFile, EOFError, zlib.error) as error:
+    except DAMAGED as error:
         raise RestoreError(f"{path} is no file that Keras wrote, or it is damaged") from error
     except (OSError, NotImplementedError, RuntimeError) as error:  # encrypted, or packed as no zip
         raise RestoreError(f"{path} cannot be read: {error}") from error
@@ -100,6 +103,8 @@ def checked_members(archive: zipfile.ZipFile, path: str) -> dict[str, zipfile.Zi
             raise RestoreError(f"{path} is refused: it holds {name} twice")
         if re.search(r"(^|/)\.\.?(/|$)|^/|//|[\\:\0]", name) or (info.external_attr >> 28) == 0xA:
             raise RestoreError(f"{path} is refused: {name!r} in it leads out of the archive")
+        if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise RestoreError(f"{path} is refused: {name} in it is packed as Keras packs nothing")
         if info.file_size > max(BOMB_FLOOR, BOMB_FACTOR * info.compress_size):
             raise RestoreError(
                 f"{path} is refused: {name} in it would grow from {info.compress_size:,} "

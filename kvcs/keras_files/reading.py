@@ -71,7 +71,5 @@ def _archive(path: str) -> Iterator[archive.Archive]:
 
 def _check_version(text: str) -> None:
     """What a newer Keras numbers anew, the tables cannot know."""
-    steps = text.split(".")[:2]
-    version = tuple(int(step) for step in steps if step.isdigit())
-    if not OLDEST <= version <= tables.keras_version():
+    if not OLDEST <= tables.version_of(text) <= tables.keras_version():
         raise NeedsKerasError(f"it was written by Keras {text}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -67,6 +68,12 @@ def keras_version() -> tuple[int, int]:
     """Return the version of Keras that the tables were made from, as (major, minor)."""
     major, minor = _tables()["keras_version"].split(".")[:2]
     return int(major), int(minor)
+
+
+def version_of(text: str) -> tuple[int, ...]:
+    """Return what a text says of a version, as (major, minor); nothing where it says no such."""
+    found = re.match(r"([0-9]{1,9})\.([0-9]{1,9})(?![0-9])", text)
+    return (int(found[1]), int(found[2])) if found else ()
 
 
 def layer_class(name: str, config: Mapping[str, Value]) -> LayerClass:
@@ -134,11 +141,14 @@ def _followed(value: Value, steps: list[str]) -> Value:
     for step in steps:
         if isinstance(value, dict):
             value = value.get(step)
-        elif isinstance(value, list | tuple) and -len(value) <= int(step) < len(value):
-            value = value[int(step)]
+        elif isinstance(value, list | tuple) and _INDEX.fullmatch(step):
+            value = value[int(step)] if -len(value) <= int(step) < len(value) else None
         else:
             return None
     return value
+
+
+_INDEX = re.compile("-?[0-9]+")
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from kvcs.keras_files import NeedsKerasError, tables, vocabulary
 from kvcs.keras_files.archive import ASSETS, CONFIG, METADATA, WEIGHTS
 from kvcs.keras_files.config import config_json
 from kvcs.keras_files.plan import Plan, plan_optimizer, planned
+from kvcs.keras_files.reading import STRANGE
 from kvcs.npy import Array
 from kvcs.spec import MISSING, StoredModel
 
@@ -40,23 +41,32 @@ def write(stored: StoredModel, contents: Contents, path: Path) -> None:
         OSError: the file cannot be written.
     """
     version = stored.keras_version or ".".join(map(str, (*tables.keras_version(), 0)))
-    if tuple(map(int, version.split(".")[:2])) > tables.keras_version():
+    if not () < tables.version_of(version) <= tables.keras_version():
         raise NeedsKerasError(f"it was described by Keras {version}")
+    try:
+        text, plan = _planned(stored)
+    except STRANGE as error:
+        raise NeedsKerasError(f"a config in it is not as Keras writes it ({error!r})") from error
+    metadata = {"keras_version": version, "date_saved": DATE_SAVED}
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(_member(METADATA), json.dumps(metadata))
+        archive.writestr(_member(CONFIG), text)
+        with tempfile.TemporaryFile(dir=path.parent) as file:
+            _write_arrays(file, plan, contents)
+            _copy(file, archive)
+        for name, key in plan.vocabularies.items():
+            words = vocabulary.to_text(bytes(contents[key]()), key)
+            archive.writestr(_member(f"{ASSETS}{name}"), words)
+
+
+def _planned(stored: StoredModel) -> tuple[str, Plan]:
+    """Return the config as JSON, and where each array will stand."""
     config = config_json(stored)
     plan = planned(stored, config)
     if stored.optimizer is not MISSING and stored.training is not MISSING:
         _check_policy(stored)
         plan_optimizer(plan, stored, stored.optimizer, config)
-    metadata = {"keras_version": version, "date_saved": DATE_SAVED}
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr(_member(METADATA), json.dumps(metadata))
-        archive.writestr(_member(CONFIG), json.dumps(config))
-        with tempfile.TemporaryFile(dir=path.parent) as file:
-            _write_arrays(file, plan, contents)
-            _copy(file, archive)
-        for name, key in plan.vocabularies.items():
-            text = vocabulary.to_text(bytes(contents[key]()), key)
-            archive.writestr(_member(f"{ASSETS}{name}"), text)
+    return json.dumps(config), plan
 
 
 def _check_policy(stored: StoredModel) -> None:

@@ -12,6 +12,7 @@ from rich.text import Text
 
 if TYPE_CHECKING:
     from kvcs.commands.show import Row, Summary
+    from kvcs.repo.signatures import Signature
     from kvcs.tree.digests import Digests
     from kvcs.tree.verify import Report
 
@@ -94,12 +95,26 @@ def _optimizer(found: Summary) -> str:
 
 def report(found: Report) -> RenderableType:
     """Lay out the report of one model for `kvcs verify`."""
+    return Group(*_whole(found), *_signed(getattr(found, "signature", None)))
+
+
+def _whole(found: Report) -> list[Text]:
     name = plain(found.name)
-    if found:
-        return Text(f"ok       {name}: {found.files} files, every checksum holds{_pointers(found)}")
+    if not found.problems:
+        said = f"{found.files} files, every checksum holds{_pointers(found)}"
+        return [Text(f"ok       {name}: {said}")]
     count = len(found.problems)
     head = Text(f"DAMAGED  {name}: {count} problem{'s' * (count != 1)}", style="bold red")
-    return Group(head, *[Text(f"  {plain(str(problem))}") for problem in found.problems])
+    return [head, *[Text(f"  {plain(str(problem))}") for problem in found.problems]]
+
+
+def _signed(found: Signature | None) -> list[Text]:
+    if found is None:
+        return []
+    if found:
+        return [Text(f"signed   {plain(found.message)}")]
+    word = "UNSIGNED" if found.verdict == "unsigned" else "REFUSED"
+    return [Text(f"{word:<8} {plain(found.message)}", style="bold red")]
 
 
 def _pointers(found: Report) -> str:

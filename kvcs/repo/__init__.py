@@ -15,12 +15,14 @@ from git's objects; a commit takes model directories and nothing else with it:
 | `past/`          | versions of models: in which commits, under which paths           |
 | `setup/`         | attributes, hooks and settings that `kvcs init` writes            |
 | `lfs/`           | the store that is shared with git-lfs, and how it is filled       |
-| `packs/`         | packs that kvcs writes itself                                     |
+| `packs/`         | packs that kvcs writes and reads itself                           |
 | `changes.py`     | what is staged, what a checkout brought, what a push sends        |
 | `histories.py`   | commits that a shallow clone lacks                                |
+| `locks.py`       | locks of the system on open files                                 |
 | `promised.py`    | blobs that a partial clone left at its remote                     |
-| `objects.py`     | contents of git objects, from one `git cat-file`                  |
+| `objects.py`     | contents of git objects, at once or from one `git cat-file`       |
 | `object_settings.py` | the settings that decide how files become objects             |
+| `signatures.py`  | who signed a commit or a tag, as git tells it                     |
 | `textual.py`     | the text diff of two files, in the user's colours                 |
 | `place.py`       | where a repository is, and what its paths are called              |
 | `program.py`     | the git program itself, run through GitPython                     |

@@ -62,11 +62,17 @@ class Completed:
 
 
 class GitProgram:
-    """git, as if called from one directory; so relative `GIT_*` variables mean what they say."""
+    """git, as if called from one directory; so relative `GIT_*` variables mean what they say.
 
-    def __init__(self, start: Path) -> None:
+    Args:
+        start: the directory.
+        genuine: take no object for another one, as `git replace` has it.
+    """
+
+    def __init__(self, start: Path, *, genuine: bool = False) -> None:
         self.start = start
         self._git = _find_git(start)
+        self._always = {"GIT_NO_REPLACE_OBJECTS": "1"} if genuine else {}
 
     def run(
         self, *arguments: str, stdin: bytes = b"", environment: Mapping[str, str] = READING
@@ -104,7 +110,7 @@ class GitProgram:
                 [self._git.GIT_PYTHON_GIT_EXECUTABLE or "git", *arguments],
                 istream=PIPE,
                 as_process=True,
-                env=environment,
+                env={**environment, **self._always},
             )
         except GitCommandNotFound as error:
             raise _no_git() from error

@@ -32,6 +32,7 @@ from kvcs.repo.revision import (
 if TYPE_CHECKING:
     from kvcs.repo.commits.blobs import Kept
     from kvcs.repo.commits.committing import Recorded
+    from kvcs.repo.signatures import Signature
 
 
 class Repository:
@@ -52,16 +53,20 @@ class Repository:
         self._trees = Trees(git)
 
     @classmethod
-    def discover(cls, start: Path | None = None) -> Repository:
+    def discover(cls, start: Path | None = None, *, genuine: bool = False) -> Repository:
         """Find the repository of a directory, by default the current one, as git finds it.
 
         All relative paths given to the repository are relative to this directory.
+
+        Args:
+            start: the directory.
+            genuine: read objects themselves where `git replace` has put others in their place.
 
         Raises:
             RepositoryError: if git finds none, or there is no git.
         """
         try:
-            git = GitProgram((start or Path()).absolute())
+            git = GitProgram((start or Path()).absolute(), genuine=genuine)
         except FileNotFoundError as error:
             raise RepositoryError("The current directory does not exist any more.") from error
         return cls(git, find_place(git))
@@ -132,6 +137,17 @@ class Repository:
             RepositoryError: if there is no such commit.
         """
         return resolve_commit(self._git, rev)
+
+    def signature(self, rev: str) -> Signature:
+        """Return who signed the commit, or the annotated tag, that a revision names.
+
+        Raises:
+            OperandError: if it names something else.
+            RepositoryError: if there is no such revision, or git cannot check signatures here.
+        """
+        from kvcs.repo.signatures import read_signature
+
+        return read_signature(self._git, rev)
 
     def merge_base(self, one: str, other: str) -> str:
         """Return the full hash of the best common ancestor of two commits.

@@ -168,8 +168,21 @@ def read_revision(sources: Sources, place: Place, text: str) -> RevisionTree:
 
 def resolve_commit(git: GitProgram, revision: str) -> str:
     """Return the full hash of the commit that a revision names."""
+    return _resolved(git, revision, "^{commit}")
+
+
+def resolve_object(git: GitProgram, revision: str) -> str:
+    """Return the full hash of what a revision names: a tag is itself, not the commit it is for.
+
+    Raises:
+        RepositoryError: if there is no such revision.
+    """
+    return _resolved(git, revision)
+
+
+def _resolved(git: GitProgram, revision: str, kind: str = "") -> str:
     _refuse_option(revision)
-    done = git.run("rev-parse", "--verify", "--end-of-options", f"{revision}^{{commit}}")
+    done = git.run("rev-parse", "--verify", "--end-of-options", f"{revision}{kind}")
     _refuse_ambiguous(done, revision)
     if done.status != 0:
         raise _no_revision(git, revision)

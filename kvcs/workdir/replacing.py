@@ -14,7 +14,7 @@ from typing import BinaryIO, TypeAlias
 from kvcs.errors import SaveError
 from kvcs.workdir.disk import Disk
 from kvcs.workdir.reading import open_file, walk
-from kvcs.workdir.staging import exchange, heal, make_wrapper, moved, real, turn, writing
+from kvcs.workdir.staging import clear, exchange, make_wrapper, moved, real, turn, writing
 
 Buffer: TypeAlias = bytes | bytearray | memoryview
 
@@ -73,7 +73,7 @@ class _Replacement:
         self._root = root
         self._target = real(root)
         self._resources = resources
-        heal(self._target)
+        clear(self._target.parent)
         self._alone = resources.enter_context(turn(self._target))
         self._old = self._replaceable()
         self._equal: dict[str, os.stat_result] = {}

@@ -110,9 +110,15 @@ def _lock(fd: int, *, wait: bool = False) -> bool:
 
 def heal(target: Path) -> None:
     """Where a directory is missing because a writer died between two renames, put it back."""
-    if not target.exists() and any(_wrappers(target.parent)):
-        with turn(target.parent):
-            _sweep(target.parent)
+    if not target.exists():
+        clear(target.parent)
+
+
+def clear(parent: Path) -> None:
+    """Remove what killed writers left: a wrapper can hold as much as a model."""
+    if any(_wrappers(parent)):
+        with turn(parent):
+            _sweep(parent)
 
 
 def _wrappers(parent: Path) -> Iterator[Path]:

@@ -7,14 +7,19 @@ and filters hold, such as those of Git LFS. As with `git commit-tree`, no hooks 
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from kvcs.errors import RepositoryError
 from kvcs.repo.commits.message import compose
+from kvcs.repo.locks import locked
 from kvcs.repo.place import Place, pathspec
 from kvcs.repo.program import WRITING, GitProgram
+
+_HOME = "kvcs-"
 
 # As for any commit of weights, see `kvcs.repo.commits.staging`; nothing but the given files counts.
 _ADDING = (
@@ -54,9 +59,9 @@ def commit_to_branch(
     tip = _commit_at(git, ref)
     base = tip or _commit_at(git, "HEAD")
     try:
-        with tempfile.TemporaryDirectory(prefix="kvcs-", dir=place.git_dir) as home:
-            write(Path(home, "tree", path))
-            tree = _tree(Path(home), place, base, path)
+        with _home(place.git_dir) as home:
+            write(home / "tree" / path)
+            tree = _tree(home, place, base, path)
     except OSError as error:
         raise RepositoryError(f"'{branch}' got no commit: {error}") from error
     if base and tree == git.check("rev-parse", f"{base}^{{tree}}").text:
@@ -64,6 +69,21 @@ def commit_to_branch(
     commit = _commit(git, branch, tree, base, text)
     _move(git, branch, ref, commit, tip)
     return commit
+
+
+@contextmanager
+def _home(git_dir: Path) -> Iterator[Path]:
+    """Make a directory to work in, and remove those that killed processes left: they are large."""
+    with ExitStack() as stack:
+        with locked(git_dir, wait=True):  # or another could be taken for dead before it is locked
+            for left in git_dir.glob(f"{_HOME}????????"):
+                with locked(left) as abandoned:
+                    if abandoned:
+                        shutil.rmtree(left, ignore_errors=True)
+            made = tempfile.TemporaryDirectory(prefix=_HOME, dir=git_dir)
+            home = Path(stack.enter_context(made))
+            stack.enter_context(locked(home))
+        yield home
 
 
 def check_branch(git: GitProgram, branch: str) -> str:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
-import sys
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, NamedTuple
 
 from kvcs.errors import RepositoryError
+from kvcs.repo import locks
 from kvcs.repo.changes import READ_BEFORE, skipped
 from kvcs.repo.commits.index_file import read_entries, remember
 from kvcs.repo.object_settings import Settings
@@ -29,8 +30,12 @@ _FOR_WEIGHTS = ("-c", "core.compression=0", "-c", "core.bigFileThreshold=512k")
 
 _ABSENT = b"000000"
 
+# Where a file can have but one name.
+_NO_LINKS = (errno.EPERM, errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK)
+
 # What stands in a lock of ours, beside the system's own lock on it, which ends with the process.
 _MARK = b"kvcs commit\n"
+_DRAFT = ".kvcs-"  # and the number of the process
 
 
 class PrivateIndex:
@@ -122,6 +127,7 @@ class PrivateIndex:
         _remove_index(self.path)  # of a killed commit
         _remove_index(Path(f"{self.path}.head"))
         Path(f"{self.path}.read").unlink(missing_ok=True)
+        _remove_drafts(self._lock)
         # With its times: git distrusts entries that are not older than their index.
         with contextlib.suppress(FileNotFoundError):
             shutil.copy2(self._index, self.path)
@@ -136,7 +142,7 @@ class PrivateIndex:
 def _take(lock: Path) -> int:
     """Make a lock, or take over one whose owner was killed."""
     try:
-        opened = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+        return _made(lock)
     except FileExistsError:
         opened = os.open(lock, os.O_RDWR)
         with contextlib.suppress(OSError):
@@ -144,22 +150,43 @@ def _take(lock: Path) -> int:
                 return opened
         os.close(opened)
         raise
-    _is_free(opened, lock)
-    os.write(opened, _MARK)
+
+
+def _made(lock: Path) -> int:
+    """Make a lock that has its mark from the first moment, or a kill could leave it without one."""
+    draft = lock.with_name(f"{lock.name}{_DRAFT}{os.getpid()}")
+    draft.unlink(missing_ok=True)  # of a process that had this number
+    opened = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+    try:
+        os.write(opened, _MARK)
+        _is_free(opened, draft)
+        os.link(draft, lock)
+    except OSError as error:
+        os.close(opened)
+        if isinstance(error, FileNotFoundError):  # removed by who has the lock, as below
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(lock)) from error
+        if error.errno not in _NO_LINKS:
+            raise
+        opened = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+        os.write(opened, _MARK)
+        _is_free(opened, lock)
+    finally:
+        draft.unlink(missing_ok=True)
     return opened
+
+
+def _remove_drafts(lock: Path) -> None:
+    """Remove the drafts of killed commits; whoever has the lock may."""
+    for draft in lock.parent.glob(f"{lock.name}{_DRAFT}*"):
+        with contextlib.suppress(OSError), draft.open("rb") as file:
+            # Or it became the very lock that was taken over just now.
+            if _is_free(file.fileno(), draft) or draft.samefile(lock):
+                draft.unlink()
 
 
 def _is_free(opened: int, lock: Path) -> bool:
     """Lock the lock itself; False where somebody else has it, or the system has no such thing."""
-    if sys.platform == "win32":
-        return False
-    import fcntl
-
-    try:
-        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return os.path.samestat(os.fstat(opened), lock.stat())
+    return locks.lock(opened) and os.path.samestat(os.fstat(opened), lock.stat())
 
 
 def _remove_index(index: Path) -> None:

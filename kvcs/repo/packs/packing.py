@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import secrets
 import stat
 import struct
@@ -21,12 +22,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
 
+from kvcs.repo.locks import lock, locked
 from kvcs.repo.packs.pack_index import IndexEntry, write_index
 from kvcs.repo.packs.streaming import Blob, Finished, Source, streamed
 
 Hash: TypeAlias = Any  # hashlib has no public type for it
 
 _BLOB = 3
+_OWN = re.compile(r"tmp_(pack|idx)_[0-9a-f]{16}")  # git's own have other names behind it
 _READ = 1 << 20
 
 
@@ -67,6 +70,7 @@ def write_pack(
     """
     try:
         settings.directory.mkdir(parents=True, exist_ok=True)
+        _remove_abandoned(settings.directory)
         with ExitStack() as resources:
             file, place = resources.enter_context(_temporary(settings.directory, "tmp_pack_"))
             pack = _Pack(file, settings.algorithm, len(sources))
@@ -196,10 +200,20 @@ def _temporary(directory: Path, prefix: str) -> Iterator[tuple[BinaryIO, Path]]:
     place = directory / f"{prefix}{secrets.token_hex(8)}"
     try:
         with open(place, "x+b", buffering=0, opener=_read_only) as file:
+            lock(file.fileno())
             yield file, place
     finally:
         with suppress(OSError):
             place.unlink(missing_ok=True)
+
+
+def _remove_abandoned(directory: Path) -> None:
+    """Remove what killed commits left; git itself would keep it for two weeks."""
+    for place in directory.iterdir():
+        if _OWN.fullmatch(place.name):
+            with suppress(OSError), locked(place) as abandoned:
+                if abandoned:
+                    place.unlink()
 
 
 def _read_only(name: str, flags: int) -> int:

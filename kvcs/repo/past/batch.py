@@ -56,7 +56,9 @@ def _answers(output: bytes) -> Iterator[GitObject | None]:
     """Take `<id> <kind> <size>` and as many bytes apart; or `<name> missing`."""
     at = 0
     while at < len(output):
-        end = output.index(b"\n", at)
+        end = output.find(b"\n", at)
+        if end < 0:
+            return  # git ended in the middle of a line
         header = output[at:end].split(b" ")
         at = end + 1
         if len(header) != 3 or not header[2].isdigit():
@@ -70,12 +72,20 @@ def _answers(output: bytes) -> Iterator[GitObject | None]:
 
 
 def entries(tree: GitObject) -> Iterator[TreeEntry]:
-    """Take a tree apart: `<mode> <name>`, a zero byte, and the bytes of an id."""
+    """Take a tree apart: `<mode> <name>`, a zero byte, and the bytes of an id.
+
+    Raises:
+        RepositoryError: it is none that git would write.
+    """
     content, at = tree.content, 0
     size = len(tree.id) // 2
     while at < len(content):
-        end = content.index(b"\0", at)
-        mode, _, name = content[at:end].partition(b" ")
+        end = content.find(b"\0", at)
+        mode, space, name = content[at:end].partition(b" ")
+        if end < 0 or not space or len(content) < end + 1 + size:
+            raise RepositoryError(
+                f"The tree {tree.id} is damaged; `git fsck` tells what else in the repository is."
+            )
         yield TreeEntry(mode, content[end + 1 : end + 1 + size].hex(), name)
         at = end + 1 + size
 

@@ -9,6 +9,7 @@ would not find again, nothing is written.
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -132,8 +133,17 @@ def install(place: HookPlace, name: str, script: bytes) -> None:
     mine = next(iter(own(place, name)), None)
     with _writing(path):
         if mine is None and os.path.lexists(path):
-            path.replace(f"{path}{EARLIER}")
+            _keep(path, path.with_name(f"{name}{EARLIER}"))
     install_beside(place, mine.name if mine else name, script)
+
+
+def _keep(path: Path, earlier: Path) -> None:
+    """Give a hook a second name. The first stays until another hook takes it: one always runs."""
+    earlier.unlink(missing_ok=True)  # the same, or `why_not_movable` would have said so
+    try:
+        os.link(path, earlier, follow_symlinks=False)
+    except OSError:  # no links here
+        shutil.copy2(path, earlier, follow_symlinks=False)
 
 
 def install_beside(place: HookPlace, file: str, script: bytes) -> None:
@@ -172,9 +182,10 @@ def remove(path: Path, name: str) -> None:
     """
     earlier = path.with_name(f"{name}{EARLIER}")
     with _writing(path):
-        path.unlink()
         if os.path.lexists(earlier) and not path.name.endswith(LFS):
-            earlier.replace(path)
+            earlier.replace(path)  # in one step, so that one of them always runs
+        else:
+            path.unlink()
 
 
 @contextmanager

@@ -36,9 +36,10 @@ def put(git: GitProgram, key: str, value: str, scope: Scope) -> None:
     Raises:
         RepositoryError: if git cannot write its settings.
     """
-    git.check("config", f"--{scope}", key, value, environment=WRITING)
+    # The note first: a setting without one, after a crash between the two, would stay for ever.
     if (scope, key) not in recorded(git):
         git.check("config", "--local", "--add", _RECORD, f"{scope}:{key}", environment=WRITING)
+    git.check("config", f"--{scope}", key, value, environment=WRITING)
 
 
 def recorded(git: GitProgram) -> list[tuple[Scope, str]]:
