@@ -113,8 +113,9 @@ def _compare(stored: StoredModel) -> None:
     for old, new in ((base, stored), (stored, base), (stored, stored)):
         diff = comparison.diff(old, new)
         assert comparison.from_dict(comparison.to_dict(diff)) == diff
-        shown = Comparison("old", "new", diff)
+        shown = Comparison("old", "new", diff, (old, new))
         shown.to_text(width=80)
         shown.to_markdown()
+        shown.to_html()
         if old is new:
             assert not diff
