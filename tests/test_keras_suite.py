@@ -6,7 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 
+
+@pytest.mark.slow
 def test_models_of_keras_own_tests_come_back(tmp_path: Path) -> None:
     suite = Path(__file__).parent / "keras_suite"
     run = [sys.executable, "-W", "ignore", str(suite), "--short", "-n0"]
