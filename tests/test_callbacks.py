@@ -24,7 +24,8 @@ from kvcs.callbacks import Commit
 from kvcs.errors import OperandError, RepositoryError, SaveError
 
 X, Y = models.floats(32, 6), models.floats(32, 1)
-FIT: dict[str, Any] = {"batch_size": 8, "shuffle": False, "verbose": 0}
+FIT: dict[str, Any] = {"batch_size": 32, "shuffle": False, "verbose": 0}  # a step an epoch
+STEPS = {**FIT, "batch_size": 8}
 
 
 @pytest.fixture(autouse=True)
@@ -259,13 +260,13 @@ class Interrupted(keras.callbacks.Callback):
 def test_resumed_training_is_training_that_was_never_interrupted(branch: str | None) -> None:
     keras.utils.set_random_seed(1)
     whole = network()
-    whole.fit(X, Y, epochs=5, **FIT)
+    whole.fit(X, Y, epochs=3, **STEPS)
     keras.utils.set_random_seed(1)
     callbacks = [Commit("models/net", branch=branch), Interrupted()]
     with pytest.raises(KeyboardInterrupt):
-        network().fit(X, Y, epochs=5, callbacks=callbacks, **FIT)
+        network().fit(X, Y, epochs=3, callbacks=callbacks, **STEPS)
     resumed = kvcs.load(f"{branch or 'HEAD'}:models/net")
-    resumed.fit(X, Y, epochs=5, initial_epoch=2, **FIT)
+    resumed.fit(X, Y, epochs=3, initial_epoch=2, **STEPS)
     assert [bits(v) for v in variables_of(resumed)] == [bits(v) for v in variables_of(whole)]
     assert np.isfinite(resumed.evaluate(X, Y, verbose=0)).all()
 

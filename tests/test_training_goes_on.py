@@ -14,7 +14,7 @@ from live import variables_of
 
 import kvcs
 
-BATCH, BATCHES = 8, 4
+BATCH, BATCHES = 8, 2
 
 # With settings that give the optimizer more to remember, where it has such.
 OPTIMIZERS: dict[str, dict[str, Any]] = {
@@ -109,17 +109,17 @@ def test_with_a_scaled_loss(tmp_path: Path) -> None:
     scaled = keras.optimizers.LossScaleOptimizer(
         keras.optimizers.Adam(0.01),
         initial_scale=1024.0,
-        dynamic_growth_steps=5,  # grows once before the save, and once after it
+        dynamic_growth_steps=3,  # grows once before the save, and once after it
     )
     loaded = assert_goes_on(network(), scaled, tmp_path / "model")
-    assert float(loaded.optimizer.dynamic_scale) == 1024.0 * 2**3
+    assert float(loaded.optimizer.dynamic_scale) == 1024.0 * 2**2
 
 
 @pytest.mark.parametrize(
     "schedule",
     [
         lambda: keras.optimizers.schedules.ExponentialDecay(0.05, 3, 0.8),
-        lambda: keras.optimizers.schedules.CosineDecay(0.0, 14, warmup_target=0.05, warmup_steps=5),
+        lambda: keras.optimizers.schedules.CosineDecay(0.0, 7, warmup_target=0.05, warmup_steps=3),
     ],
     ids=["decay", "warm-up"],
 )
