@@ -78,10 +78,12 @@ kvcs demo: from a live Keras model to git, and back.
 
 The repository is yours to look into:
    cd 'a demo'
+   kvcs diff v1
+   kvcs diff v1 --format html -o report.html
+   kvcs log models/digits
+   kvcs show v1:models/digits
    git log --stat
    git diff v1 -- '*.json'
-   kvcs show models/digits
-   kvcs show v1:models/digits
    kvcs verify
    kvcs checkout v1:models/digits -o first.keras
 """

@@ -275,10 +275,12 @@ def _say_what_next(directory: Path, say: Say) -> None:
     if shutil.which("kvcs") is None and shutil.which("kvcs", path=scripts):
         say(f"   PATH={shlex.quote(scripts)}:$PATH")
     say(f"   cd {shlex.quote(str(directory))}")
+    say("   kvcs diff v1")
+    say("   kvcs diff v1 --format html -o report.html")
+    say(f"   kvcs log {MODEL}")
+    say(f"   kvcs show v1:{MODEL}")
     say("   git log --stat")
     say("   git diff v1 -- '*.json'")
-    say(f"   kvcs show {MODEL}")
-    say(f"   kvcs show v1:{MODEL}")
     say("   kvcs verify")
     say(f"   kvcs checkout v1:{MODEL} -o first.keras")
 
