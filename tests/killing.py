@@ -23,6 +23,7 @@ import subprocess
 import sys
 import threading
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from dataclasses import replace as changed
@@ -33,13 +34,18 @@ from typing import Any, TypeAlias
 from cli import small, store
 from gitrepo import git
 
+from kvcs.commands.checkout import checkout
 from kvcs.commands.commit import commit_directories
 from kvcs.commands.digest import digest
+from kvcs.commands.export import export
 from kvcs.commands.setup.init import init, undo
 from kvcs.commands.verify import verify
 from kvcs.errors import KvcsError
 from kvcs.spec import LayerSpec, StoredModel
 from kvcs.workdir import replacing
+
+sys.path.append(str(Path(__file__).parent.parent))
+from fuzz import models
 
 STEPS = frozenset(
     ("open", "write", "close", "rename", "replace", "link", "unlink", "remove", "mkdir", "rmdir",
@@ -47,6 +53,7 @@ STEPS = frozenset(
      "copy_file_range", "fork_exec", "waitpid", "flush", "readinto")
 )  # fmt: skip
 MODEL = Path("models/m")
+OUTPUT = Path("out.keras")
 Found: TypeAlias = list[dict[str, Any]]
 USERS_HOOK = b"#!/bin/sh\nexit 0 # mine\n"
 
@@ -123,6 +130,24 @@ def begin_repository() -> None:
     git(Path(), "commit", "--quiet", "--message", "First")
     git(Path(), "add", "notes.txt")  # staged, and not to be committed by kvcs
     Path("other.txt").write_text("second")  # neither
+
+
+def begin_checkout() -> None:
+    model(1.0)
+    exported = Path("source.keras")
+    exported.write_bytes(models.keras_file())
+    export(str(exported), "exported")
+    OUTPUT.write_bytes(b"old")
+
+
+def check_output() -> dict[str, Any]:
+    data = OUTPUT.read_bytes()
+    return {"whole": data == b"old" or zipfile.ZipFile(OUTPUT).testzip() is None, "size": len(data)}
+
+
+def nothing_beside_the_output() -> None:
+    assert sorted(path.name for path in Path().glob(".kvcs-*")) == []
+    assert zipfile.ZipFile(OUTPUT).testzip() is None
 
 
 def check_model() -> dict[str, Any]:
@@ -229,6 +254,12 @@ def is_as_before() -> None:
 
 JOBS = {
     "save": Job(lambda: model(1.0), lambda: model(2.0), check_model, nothing_beside_the_model),
+    "checkout": Job(
+        begin_checkout,
+        lambda: checkout("exported", OUTPUT),
+        check_output,
+        nothing_beside_the_output,
+    ),
     "commit": Job(begin_repository, commit, check_repository, is_committed),
     "init": Job(begin_with_hook, lambda: init(local=True), check_settings, is_set_up),
     "undo": Job(begin_set_up, undo, check_settings, is_as_before),

@@ -73,6 +73,12 @@ def test_a_save(tmp_path: Path) -> None:
     check_saved(killed(tmp_path, "save", stride=7))
 
 
+def test_a_checkout(tmp_path: Path) -> None:
+    found = killed(tmp_path, "checkout", stride=7)
+    assert all(each["whole"] for each in found)
+    assert len(once([each["size"] for each in found])) == 2
+
+
 def test_a_commit(tmp_path: Path) -> None:
     check_committed(killed(tmp_path, "commit", first=40, stride=29), "alone")
 

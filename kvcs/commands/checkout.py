@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from kvcs.commands.operand import what_stands_at
 from kvcs.commands.saved import opened_model, start_keras_for
 from kvcs.errors import OperandError, SaveError
 from kvcs.keras_files import NeedsKerasError
+from kvcs.workdir import make_wrapper
 
 
 def checkout(
@@ -49,9 +49,10 @@ def checkout(
         )
     import_modules(imports)
     try:
-        # Not a name that `kvcs.workdir` takes for one of its own.
-        with tempfile.TemporaryDirectory(prefix=".kvcs-checkout-", dir=path.parent) as directory:
-            written = Path(directory, "model.keras")
+        # As for a save: git does not see it, and what a killed process leaves, the next removes.
+        with make_wrapper(path.parent) as wrapper:
+            (wrapper / "new").mkdir()
+            written = wrapper / "new" / "model.keras"
             _write(operand, written, path, allow=(*imports, *allow), safe_mode=safe_mode)
             written.replace(path)
     except OSError as error:

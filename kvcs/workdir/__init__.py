@@ -25,5 +25,6 @@ from __future__ import annotations
 
 from kvcs.workdir.reading import Directory, open_file
 from kvcs.workdir.replacing import Buffer, Replaced, owns, replace
+from kvcs.workdir.staging import make_wrapper
 
-__all__ = ["Buffer", "Directory", "Replaced", "open_file", "owns", "replace"]
+__all__ = ["Buffer", "Directory", "Replaced", "make_wrapper", "open_file", "owns", "replace"]
