@@ -84,7 +84,7 @@ def tests(session: nox.Session) -> None:
 def slow(session: nox.Session) -> None:
     """The tests that take more than ten seconds: the memory that a large model takes."""
     session.install("-e", ".[test]")
-    session.run("python", "-m", "pytest", "-n0", "-m", "slow", *session.posargs)
+    session.run("python", "-m", "pytest", "--dist=load", "-m", "slow", *session.posargs)
 
 
 @nox.session
