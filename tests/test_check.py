@@ -345,3 +345,34 @@ def test_ascii(repository: Network) -> None:
 def test_operands_that_are_none() -> None:
     assert refused("check", "no-such") == "There is no revision 'no-such' in this repository."
     assert short()
+
+
+@pytest.mark.parametrize("operands", [(), ("HEAD~1...HEAD",), ("HEAD~1:models/net", "models/net")])
+@pytest.mark.parametrize("damage", ["altered: its SHA-256 is not the recorded one", "missing"])
+def test_weights_that_are_not_as_described(damage: str, operands: tuple[str, ...]) -> None:
+    """Nothing that is described has changed, so a diff finds nothing."""
+    weights = Path("models/net/layers/dense/kernel.npy")
+    if damage == "missing":
+        weights.unlink()
+    else:
+        weights.write_bytes(weights.read_bytes()[:-1] + b"?")
+    if operands:
+        commit_all(Path(), "Damage")
+    done = check(*operands, "--width", "200")
+    assert done.code == 1
+    assert done.lines[0] == BLOCKED
+    assert done.lines[1].endswith(f"layers/dense/kernel.npy (layer layers/dense): {damage}")
+
+
+def test_a_new_model_whose_weights_are_not_as_described(repository: Network) -> None:
+    weights = store(repository, Path("models/new")) / "layers/dense/kernel.npy"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"?")
+    commit_all(Path(), "Damage")
+    done = check("HEAD~1")
+    assert done.lines[0] == "BLOCKED: 1 error; 1 of 2 models changed"
+
+
+def test_a_file_that_is_no_part_of_the_model() -> None:
+    Path("models/net/README.md").write_text("Read me.")
+    commit_all(Path(), "Explain")
+    assert check("HEAD~1").lines[0] == "CLEAR: no rule is broken; 0 of 1 model changed"
