@@ -376,3 +376,23 @@ def test_a_file_that_is_no_part_of_the_model() -> None:
     Path("models/net/README.md").write_text("Read me.")
     commit_all(Path(), "Explain")
     assert check("HEAD~1").lines[0] == "CLEAR: no rule is broken; 0 of 1 model changed"
+
+
+@pytest.mark.parametrize(
+    ("operands", "says"),
+    [
+        (("HEAD:typo", "models/net"), "There is no directory 'typo' in revision 'HEAD'."),
+        (("HEAD:models/net", "HEAD:typo"), "There is no directory 'typo' in revision 'HEAD'."),
+        (("typo:models/net", "models/net"), "There is no revision 'typo' in this repository."),
+        (("typo", "models/net"), "typo: no such directory."),
+        (("models", "models/net"), "models holds no model: it has no model.json."),
+    ],
+)
+def test_models_that_are_not_there(operands: tuple[str, str], says: str) -> None:
+    assert refused("check", *operands).startswith(says)
+
+
+def test_a_model_that_lost_its_manifest() -> None:
+    Path("models/net/model.json").unlink()
+    done = check("HEAD:models/net", "models/net")
+    assert (done.code, done.lines[0]) == (1, BLOCKED)

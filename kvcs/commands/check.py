@@ -12,14 +12,24 @@ from typing import Any
 from kvcs.commands.diff import compared
 from kvcs.commands.diff_all import Outcome, diff_all
 from kvcs.commands.fetching import fetch_some
-from kvcs.commands.operand import Model, Stored, described, is_live, what_stands_at
+from kvcs.commands.operand import (
+    Model,
+    Stored,
+    described,
+    has_layers,
+    is_json,
+    is_live,
+    is_saved_file,
+    opened,
+    what_stands_at,
+)
 from kvcs.commands.rules_file import RulesFile, rules_for, rules_of_models
 from kvcs.commands.soundness import Touched, problems, touched
 from kvcs.commands.versions import Versions, is_model, versions
 from kvcs.comparison import Diff
 from kvcs.comparison.values import DAMAGED
 from kvcs.comparison.weighing import Report as Progress
-from kvcs.errors import KvcsError, RepositoryError
+from kvcs.errors import AbsentError, KvcsError, NotAModelError, RepositoryError
 from kvcs.rules import Finding, Policy, Report, Subject, judge, unjudged, unmatched
 from kvcs.rules.judging import without_models
 from kvcs.rules.weights import to_read
@@ -87,8 +97,25 @@ def check_all(
     if whole and any(map(is_model, operands)):
         whole = False
         asked = [replace(one, name=_place(one.new or one.old or "")) for one in asked]
+        _refuse_missing(operands)
     outcomes = diff_all(asked, hints={}, stats=True, numbers=False, report=progress)
     return judged(found, outcomes, whole=whole)
+
+
+def _refuse_missing(operands: Sequence[str]) -> None:
+    """Refuse MODELs that are not there: a mistake in a command says nothing of a change.
+
+    One that is there, and damaged or not fetched, is a finding.
+    """
+    for operand in operands:
+        if is_saved_file(operand) or is_json(operand):
+            continue
+        try:
+            with opened(operand):
+                pass
+        except (NotAModelError, AbsentError):
+            if what_stands_at(operand) == "directory" and not has_layers(Path(operand)):
+                raise
 
 
 def _place(model: str) -> str:
