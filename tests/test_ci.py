@@ -205,6 +205,19 @@ class TestAnalysing:
         assert workflow.outputs()["check-path"] == ""
         assert not (workflow.results / "check.json").exists()
 
+    def test_a_fault_of_kvcs_is_not_clear_either(
+        self, workflow: Workflow, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def fail(*arguments: object, **options: object) -> None:
+            raise ZeroDivisionError
+
+        monkeypatch.setattr("kvcs.commands.ci.analyse.diff_all", fail)
+        workflow.pull_request(*change(widened))
+        assert analyse().code == 2
+        status = json.loads(workflow.result("status.json"))
+        assert (status["status"], status["changed"]) == ("review", True)
+        assert status["error"] == "kvcs itself failed; the log of the job says how"
+
     def test_nowhere(self) -> None:
         done = analyse("--output", "out")
         assert done.code == 2

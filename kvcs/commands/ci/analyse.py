@@ -41,8 +41,10 @@ def analyse(
     """
     try:
         found = _analysed(environment, base, head, paths, progress)
-    except KvcsError as error:
-        files = results.write_failure(directory, str(error))
+    except Exception as error:  # also a fault of kvcs, or an older comment would stay as it is
+        told = isinstance(error, KvcsError)
+        reason = str(error) if told else "kvcs itself failed; the log of the job says how"
+        files = results.write_failure(directory, reason)
         _tell(environment, files, "review", True)
         raise
     files = results.write(directory, found)
