@@ -372,6 +372,15 @@ def test_a_new_model_whose_weights_are_not_as_described(repository: Network) -> 
     assert done.lines[0] == "BLOCKED: 1 error; 1 of 2 models changed"
 
 
+def test_a_model_that_hides_among_the_layers_of_another(repository: Network) -> None:
+    store(repository, Path("models/net/layers/hidden"))
+    commit_all(Path(), "Hide")
+    done = check("HEAD~1", "--width", "200")
+    assert done.lines[0] == BLOCKED
+    assert "layers/hidden/model.json" in done.lines[1]
+    assert "extra: the model does not list it" in done.lines[1]
+
+
 def test_a_file_that_is_no_part_of_the_model() -> None:
     Path("models/net/README.md").write_text("Read me.")
     commit_all(Path(), "Explain")

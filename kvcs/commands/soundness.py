@@ -18,7 +18,9 @@ from kvcs.commands.fetching import fetch_some
 from kvcs.commands.operand import Stored, what_stands_at
 from kvcs.commands.versions import WORK_TREE, Versions
 from kvcs.errors import RepositoryError
+from kvcs.tree.reader import Problem
 from kvcs.tree.verify import Recorded, verify
+from kvcs.tree.writer import MANIFEST
 
 if TYPE_CHECKING:
     from kvcs.repo import Repository
@@ -87,4 +89,15 @@ def problems(stored: Stored, paths: Touched) -> list[str]:
 
     fetch_some(stored.files, stored.files if paths is None else paths, pointed=False)
     found = verify(stored.files, stored.name, known).problems
-    return [str(problem) for problem in found if problem.kind != "extra"]
+    return [str(problem) for problem in found if _matters(problem, paths)]
+
+
+def _matters(problem: Problem, paths: Touched) -> bool:
+    """Tell what is wrong from files that lie beside a model, such as a README.
+
+    Among its layers, a manifest that it does not list is a model of its own, which nobody judges.
+    """
+    if problem.kind != "extra":
+        return True
+    is_new = paths is None or problem.path in paths
+    return is_new and problem.path.endswith(f"/{MANIFEST}")
