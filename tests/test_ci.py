@@ -121,7 +121,7 @@ class TestAnalysing:
         assert done == (0, "CLEAR: no rule is broken; 1 of 1 model changed\n", "")
         comment = workflow.result("comment.md")
         assert comment.startswith(f"{MARKER}\n## ✅ Models: CLEAR\n\nno rule is broken; ")
-        assert f"\nRules: 2 of `{base}:.kvcs.toml`\n" in comment
+        assert f"\nRules: 2 of `{base[:12]}:.kvcs.toml`\n" in comment
         assert "### `models/net`: **FINE-TUNE**: " in comment
         assert f"kvcs diff {base[:12]}...{head[:12]}" in comment
         assert workflow.result("summary.md") == comment.removeprefix(f"{MARKER}\n")
