@@ -364,6 +364,15 @@ def test_weights_that_are_not_as_described(damage: str, operands: tuple[str, ...
     assert done.lines[1].endswith(f"layers/dense/kernel.npy (layer layers/dense): {damage}")
 
 
+def test_weights_that_are_damaged_in_the_index_alone() -> None:
+    weights = Path("models/net/layers/dense/kernel.npy")
+    whole = weights.read_bytes()
+    weights.write_bytes(whole[:-1] + b"?")
+    git(Path(), "add", "--all")
+    weights.write_bytes(whole)
+    assert check("HEAD:models/net", ":models/net").lines[0] == BLOCKED
+
+
 def test_a_new_model_whose_weights_are_not_as_described(repository: Network) -> None:
     weights = store(repository, Path("models/new")) / "layers/dense/kernel.npy"
     weights.write_bytes(weights.read_bytes()[:-1] + b"?")

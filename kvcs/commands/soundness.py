@@ -25,6 +25,8 @@ from kvcs.tree.writer import MANIFEST
 if TYPE_CHECKING:
     from kvcs.repo import Repository
 
+INDEX = ":"  # what stands for a revision; git is not asked about it
+
 # Paths of files from the root of a model; None where any of them may be touched.
 Touched: TypeAlias = "frozenset[str] | None"
 
@@ -47,7 +49,7 @@ def touched(asked: Sequence[Versions]) -> list[Touched]:
         for one in asked:
             old, place = _standing(repository, one.old)
             new, other = _standing(repository, one.new)
-            is_known = bool(old and one.new) and place == other
+            is_known = bool(old and one.new) and place == other and INDEX not in (old, new)
             found.append(_below(altered(old, new), place) if is_known else None)
         return found
 
@@ -58,7 +60,8 @@ def _standing(repository: Repository, operand: str | None) -> tuple[str, str]:
         return WORK_TREE, ""
     try:
         if ":" in operand and what_stands_at(operand) == "nothing":
-            return repository.spec(operand)
+            revision, place = repository.spec(operand)
+            return revision or INDEX, place
         return WORK_TREE, repository.relative(Path(operand))
     except RepositoryError:
         return WORK_TREE, operand
