@@ -345,3 +345,72 @@ def test_ascii(repository: Network) -> None:
 def test_operands_that_are_none() -> None:
     assert refused("check", "no-such") == "There is no revision 'no-such' in this repository."
     assert short()
+
+
+@pytest.mark.parametrize("operands", [(), ("HEAD~1...HEAD",), ("HEAD~1:models/net", "models/net")])
+@pytest.mark.parametrize("damage", ["altered: its SHA-256 is not the recorded one", "missing"])
+def test_weights_that_are_not_as_described(damage: str, operands: tuple[str, ...]) -> None:
+    """Nothing that is described has changed, so a diff finds nothing."""
+    weights = Path("models/net/layers/dense/kernel.npy")
+    if damage == "missing":
+        weights.unlink()
+    else:
+        weights.write_bytes(weights.read_bytes()[:-1] + b"?")
+    if operands:
+        commit_all(Path(), "Damage")
+    done = check(*operands, "--width", "200")
+    assert done.code == 1
+    assert done.lines[0] == BLOCKED
+    assert done.lines[1].endswith(f"layers/dense/kernel.npy (layer layers/dense): {damage}")
+
+
+def test_weights_that_are_damaged_in_the_index_alone() -> None:
+    weights = Path("models/net/layers/dense/kernel.npy")
+    whole = weights.read_bytes()
+    weights.write_bytes(whole[:-1] + b"?")
+    git(Path(), "add", "--all")
+    weights.write_bytes(whole)
+    assert check("HEAD:models/net", ":models/net").lines[0] == BLOCKED
+
+
+def test_a_new_model_whose_weights_are_not_as_described(repository: Network) -> None:
+    weights = store(repository, Path("models/new")) / "layers/dense/kernel.npy"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"?")
+    commit_all(Path(), "Damage")
+    done = check("HEAD~1")
+    assert done.lines[0] == "BLOCKED: 1 error; 1 of 2 models changed"
+
+
+def test_a_model_that_hides_among_the_layers_of_another(repository: Network) -> None:
+    store(repository, Path("models/net/layers/hidden"))
+    commit_all(Path(), "Hide")
+    done = check("HEAD~1", "--width", "200")
+    assert done.lines[0] == BLOCKED
+    assert "layers/hidden/model.json" in done.lines[1]
+    assert "extra: the model does not list it" in done.lines[1]
+
+
+def test_a_file_that_is_no_part_of_the_model() -> None:
+    Path("models/net/README.md").write_text("Read me.")
+    commit_all(Path(), "Explain")
+    assert check("HEAD~1").lines[0] == "CLEAR: no rule is broken; 0 of 1 model changed"
+
+
+@pytest.mark.parametrize(
+    ("operands", "says"),
+    [
+        (("HEAD:typo", "models/net"), "There is no directory 'typo' in revision 'HEAD'."),
+        (("HEAD:models/net", "HEAD:typo"), "There is no directory 'typo' in revision 'HEAD'."),
+        (("typo:models/net", "models/net"), "There is no revision 'typo' in this repository."),
+        (("typo", "models/net"), "typo: no such directory."),
+        (("models", "models/net"), "models holds no model: it has no model.json."),
+    ],
+)
+def test_models_that_are_not_there(operands: tuple[str, str], says: str) -> None:
+    assert refused("check", *operands).startswith(says)
+
+
+def test_a_model_that_lost_its_manifest() -> None:
+    Path("models/net/model.json").unlink()
+    done = check("HEAD:models/net", "models/net")
+    assert (done.code, done.lines[0]) == (1, BLOCKED)

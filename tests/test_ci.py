@@ -121,7 +121,7 @@ class TestAnalysing:
         assert done == (0, "CLEAR: no rule is broken; 1 of 1 model changed\n", "")
         comment = workflow.result("comment.md")
         assert comment.startswith(f"{MARKER}\n## ✅ Models: CLEAR\n\nno rule is broken; ")
-        assert f"\nRules: 2 of `{base}:.kvcs.toml`\n" in comment
+        assert f"\nRules: 2 of `{base[:12]}:.kvcs.toml`\n" in comment
         assert "### `models/net`: **FINE-TUNE**: " in comment
         assert f"kvcs diff {base[:12]}...{head[:12]}" in comment
         assert workflow.result("summary.md") == comment.removeprefix(f"{MARKER}\n")
@@ -204,6 +204,19 @@ class TestAnalysing:
         assert workflow.outputs()["review-status"] == "review"
         assert workflow.outputs()["check-path"] == ""
         assert not (workflow.results / "check.json").exists()
+
+    def test_a_fault_of_kvcs_is_not_clear_either(
+        self, workflow: Workflow, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def fail(*arguments: object, **options: object) -> None:
+            raise ZeroDivisionError
+
+        monkeypatch.setattr("kvcs.commands.ci.analyse.diff_all", fail)
+        workflow.pull_request(*change(widened))
+        assert analyse().code == 2
+        status = json.loads(workflow.result("status.json"))
+        assert (status["status"], status["changed"]) == ("review", True)
+        assert status["error"] == "kvcs itself failed; the log of the job says how"
 
     def test_nowhere(self) -> None:
         done = analyse("--output", "out")

@@ -35,6 +35,30 @@ script.textContent = "document.title = 3";
 document.body.append(script);
 fetch("https://example.org/").catch(() => 0);
 """
+PALE = """
+const light = (colour) => {
+    const [r, g, b] = colour.match(/[\\d.]+/g).map((each) => each / 255)
+        .map((each) => (each <= 0.03928 ? each / 12.92 : ((each + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+};
+const behind = (each) => {
+    const node = each.closest(".node");
+    if (node) return getComputedStyle(node.querySelector(".outline")).fill;
+    for (let at = each; at; at = at.parentElement) {
+        const colour = getComputedStyle(at).backgroundColor;
+        if (colour !== "rgba(0, 0, 0, 0)") return colour;
+    }
+};
+return [...document.querySelectorAll("body *")]
+    .filter((each) => each.getClientRects().length && [...each.childNodes].some(
+        (child) => child.nodeType === 3 && child.textContent.trim()))
+    .map((each) => {
+        const style = getComputedStyle(each);
+        const pair = [each.closest("svg") ? style.fill : style.color, behind(each)];
+        const [low, high] = pair.map(light).sort((one, other) => one - other);
+        return [each.textContent, ...pair, (high + 0.05) / (low + 0.05)];
+    }).filter(([, , , contrast]) => contrast < 4.5);
+"""
 HOSTILE = '</script><img src=x onerror="document.title=1">"]; click\u202e' + "n" * 5000
 
 
@@ -274,3 +298,51 @@ def test_as_many_layers_as_efficientnet_b7_has(browser: Browser, tmp_path: Path)
     assert len(names(browser)) == 817
     browser.keys("n")
     assert panel(browser) != ""
+
+
+def test_on_a_narrow_screen_the_panel_hides_no_layer_that_a_key_leads_to(
+    browser: Browser, small: Path
+) -> None:
+    screen = {"width": 400, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    browser.command("Emulation.setDeviceMetricsOverride", **screen)
+    try:
+        browser.open(small)
+        for _ in range(4):
+            browser.keys("n")
+            bottom, top = browser.run(
+                "return ['.node.chosen', '.panel'].map((each, at) => document.querySelector(each)"
+                ".getBoundingClientRect()[at ? 'top' : 'bottom']);"
+            )
+            assert bottom <= top
+    finally:
+        browser.command("Emulation.clearDeviceMetricsOverride")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_words_stand_out_from_what_is_behind_them(
+    browser: Browser, small: Path, scheme: str
+) -> None:
+    """By the formula of WCAG 2, in the graph and beside it."""
+    features = [{"name": "prefers-color-scheme", "value": scheme}]
+    browser.command("Emulation.setEmulatedMedia", features=features)
+    try:
+        browser.open(small)
+        assert browser.run(PALE) == []
+    finally:
+        browser.command("Emulation.setEmulatedMedia", features=[])
+
+
+def test_what_has_the_focus_has_a_role_and_a_name(browser: Browser, small: Path) -> None:
+    browser.open(small)
+    browser.keys("n")
+    tree = browser.command("Accessibility.getFullAXTree")["nodes"]
+    focusable = [
+        node for node in tree
+        if any(each["name"] == "focusable" for each in node.get("properties", ()))
+        and node["role"]["value"] != "RootWebArea"
+    ]  # fmt: skip
+    names = {(node["role"]["value"], node["name"]["value"]) for node in focusable}
+    assert {("region", "Graph"), ("button", "Smaller"), ("button", "Close (Esc)")} <= names
+    assert {role for role, name in names if not name} <= {"row"}  # which is what stands in it
+    assert {role for role, _ in names} <= {"button", "checkbox", "region", "row", "searchbox",
+                                          "DisclosureTriangle", "link"}  # fmt: skip

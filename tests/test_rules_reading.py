@@ -173,3 +173,28 @@ def test_any_bytes_are_read_or_refused(content: bytes) -> None:
 
 def test_a_hostile_value_is_cut() -> None:
     assert len(rule(f'rule = "{"x" * 5000}"')) < 400
+
+
+@pytest.mark.parametrize(
+    ("lines", "place"),
+    [
+        ("rule = {}", "rules[0].rule: expected a text"),
+        ('rule = "size"\nmodel = {}', "rules[0].model: expected a number of bytes"),
+        ('rule = "parameters"\nmax = {}', "rules[0].max: expected a whole number"),
+        ('rule = "parameters"\ngrowth = {}', "rules[0].growth: expected a number of percent"),
+        ('rule = "parameters"\nmax = 1\nlayers = {}', "rules[0]: unknown key of parameters"),
+    ],
+)
+def test_numbers_that_python_does_not_print(lines: str, place: str) -> None:
+    assert place in rule(lines.format("0x" + "f" * 6000))
+
+
+def test_a_size_beyond_all_numbers() -> None:
+    text = "9" * 400
+    assert "expected a number of bytes, or a text such as" in rule(
+        f'rule = "size"\nmodel = "{text} MB"'
+    )
+
+
+def test_a_byte_order_mark_of_an_editor() -> None:
+    assert read(b'\xef\xbb\xbf[[rules]]\nrule = "kept-models"').rules[0].name == "kept-models"

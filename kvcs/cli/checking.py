@@ -9,7 +9,7 @@ import click
 
 from kvcs import __version__
 from kvcs.cli.comparing import DIRECTORIES, Diff
-from kvcs.cli.output import present, print_json, say
+from kvcs.cli.output import command, present, print_json
 
 if TYPE_CHECKING:
     from kvcs.rules import Report
@@ -91,7 +91,7 @@ def check(
         print_json(check_sarif.document(report, __version__))
     elif form == "github":
         for line in check_github.lines(report):
-            say(line)
+            command(line)
     else:
         width = width or printing.columns()
         look = Look(ascii=as_ascii, width=width, everything=everything)

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from kvcs.cli.checking import exit_code, fail_on_option
-from kvcs.cli.output import present, say
+from kvcs.cli.output import command, present, say
 
 RESULTS = "kvcs-review"
 
@@ -59,8 +59,9 @@ def analyse(base: str, head: str, paths: tuple[str, ...], output: Path, fail_on:
     with weights_progress() as progress:
         found = run(output, os.environ, base=base, head=head, paths=given, progress=progress)
     if os.environ.get("GITHUB_ACTIONS"):
-        for line in [*check_github.lines(found.report), verdict(found.report)]:
-            say(line)
+        for line in check_github.lines(found.report):
+            command(line)
+        say(verdict(found.report))
     else:
         for part in check_text.laid_out(found.report, Look(width=printing.columns())):
             present(part)

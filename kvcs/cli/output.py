@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -17,12 +18,23 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 
+COMMAND_IN_JSON = "#\\u0023["  # means the same to who reads the JSON, and nothing to a runner
+# What a runner of GitHub takes for a command: a line that begins with `::`, or `##[` anywhere.
+_COMMAND = re.compile(r"^\s*::|##(?=\[)", re.MULTILINE)
+
+
 def present(what: RenderableType, color: str = "auto") -> None:
     """Print what `kvcs.render` laid out. Lines outside of tables are not broken, for copying."""
     from kvcs.render import text
 
+    console = text.console(color=color)
     with _printing():
-        text.console(color=color).print(what, soft_wrap=True)
+        if not _is_obeyed():
+            console.print(what, soft_wrap=True)
+            return
+        with console.capture() as captured:
+            console.print(what, soft_wrap=True)
+        click.echo(_disarmed(captured.get()), nl=False)
 
 
 def print_json(value: Any) -> None:
@@ -34,13 +46,35 @@ def json_text(value: Any) -> str:
     """Return a value as JSON for programs."""
     import json
 
-    return f"{json.dumps(value, indent=2, sort_keys=True, default=str)}\n"
+    text = json.dumps(value, indent=2, sort_keys=True, default=str)
+    return f"{text.replace('##[', COMMAND_IN_JSON)}\n"
 
 
 def say(line: str) -> None:
-    """Print a line as it is."""
+    """Print a line."""
+    with _printing():
+        click.echo(_disarmed(line))
+
+
+def command(line: str) -> None:
+    """Print a command to a pipeline of GitHub, as it is."""
     with _printing():
         click.echo(line)
+
+
+def _is_obeyed() -> bool:
+    """Tell whether a pipeline of GitHub reads what is printed, and does what it finds there."""
+    return bool(os.environ.get("GITHUB_ACTIONS"))
+
+
+def _disarmed(text: str) -> str:
+    """Return text in which a runner of GitHub finds no command; anywhere else, as it is.
+
+    A name could forge an annotation, mask words in the log, or stop all commands that follow.
+    """
+    if not _is_obeyed():
+        return text
+    return _COMMAND.sub(lambda found: f"{found[0][:-1]}\\x{ord(found[0][-1]):02x}", text)
 
 
 def check_output(file: Path | None, form: str) -> None:
@@ -53,7 +87,7 @@ def deliver(text: str, file: Path | None) -> None:
     """Print a document as it is, or write it to a file and say so."""
     if file is None:
         with _printing():
-            click.echo(text, nl=False)
+            click.echo(_disarmed(text), nl=False)
         return
     write(file, text)
     say(f"wrote {file}")
@@ -103,4 +137,4 @@ def complain(sentence: str) -> None:
     from kvcs.render.text import plain
 
     line = " ".join(part.strip() for part in sentence.splitlines())
-    click.echo(f"kvcs: {plain(line)}", err=True)
+    click.echo(_disarmed(f"kvcs: {plain(line)}"), err=True)

@@ -12,13 +12,24 @@ from typing import Any
 from kvcs.commands.diff import compared
 from kvcs.commands.diff_all import Outcome, diff_all
 from kvcs.commands.fetching import fetch_some
-from kvcs.commands.operand import Model, Stored, described, is_live, what_stands_at
+from kvcs.commands.operand import (
+    Model,
+    Stored,
+    described,
+    has_layers,
+    is_json,
+    is_live,
+    is_saved_file,
+    opened,
+    what_stands_at,
+)
 from kvcs.commands.rules_file import RulesFile, rules_for, rules_of_models
+from kvcs.commands.soundness import Touched, problems, touched
 from kvcs.commands.versions import Versions, is_model, versions
 from kvcs.comparison import Diff
 from kvcs.comparison.values import DAMAGED
 from kvcs.comparison.weighing import Report as Progress
-from kvcs.errors import KvcsError, RepositoryError
+from kvcs.errors import AbsentError, KvcsError, NotAModelError, RepositoryError
 from kvcs.rules import Finding, Policy, Report, Subject, judge, unjudged, unmatched
 from kvcs.rules.judging import without_models
 from kvcs.rules.weights import to_read
@@ -54,7 +65,8 @@ def check(
     outcome = Outcome(
         versions=asked, found=compared(a, b, numbers=False, custom_objects=custom_objects)
     )
-    findings = _judged(found.policy, outcome, (a, b), custom_objects)
+    (paths,) = touched([asked])
+    findings = _judged(found.policy, outcome, (a, b), paths, custom_objects)
     return _report(found, [outcome], findings)
 
 
@@ -85,8 +97,25 @@ def check_all(
     if whole and any(map(is_model, operands)):
         whole = False
         asked = [replace(one, name=_place(one.new or one.old or "")) for one in asked]
+        _refuse_missing(operands)
     outcomes = diff_all(asked, hints={}, stats=True, numbers=False, report=progress)
     return judged(found, outcomes, whole=whole)
+
+
+def _refuse_missing(operands: Sequence[str]) -> None:
+    """Refuse MODELs that are not there: a mistake in a command says nothing of a change.
+
+    One that is there, and damaged or not fetched, is a finding.
+    """
+    for operand in operands:
+        if is_saved_file(operand) or is_json(operand):
+            continue
+        try:
+            with opened(operand):
+                pass
+        except (NotAModelError, AbsentError):
+            if what_stands_at(operand) == "directory" and not has_layers(Path(operand)):
+                raise
 
 
 def _place(model: str) -> str:
@@ -117,19 +146,25 @@ def judged(rules: RulesFile, outcomes: Sequence[Outcome], *, whole: bool) -> Rep
     """
     names = [outcome.versions.name for outcome in outcomes]
     findings = list(without_models(rules.policy, names)) if whole else []
-    for outcome in outcomes:
+    paths = touched([outcome.versions for outcome in outcomes])
+    for outcome, mine in zip(outcomes, paths, strict=True):
         sides = outcome.versions.old, outcome.versions.new
-        findings += _judged(rules.policy, outcome, sides, None)
+        findings += _judged(rules.policy, outcome, sides, mine)
     return _report(rules, outcomes, findings)
 
 
 def _report(rules: RulesFile, outcomes: Sequence[Outcome], findings: list[Finding]) -> Report:
     diffs = {one.versions.name: _diff(one) for one in outcomes}
     found = [*findings, *rules.findings, *unmatched(rules.policy, diffs)]
+    broken = {finding.model for finding in findings}  # also what is the same, but damaged
     return Report(
         findings=tuple(sorted(found, key=lambda finding: finding.rank)),
         models=len(outcomes),
-        changed=tuple(one.versions.name for one in outcomes if one.error or _changed(one)),
+        changed=tuple(
+            one.versions.name
+            for one in outcomes
+            if one.error or _changed(one) or one.versions.name in broken
+        ),
         policy=rules.policy,
     )
 
@@ -148,25 +183,43 @@ def _judged(
     policy: Policy,
     outcome: Outcome,
     sides: tuple[Model | None, Model | None],
-    custom_objects: Mapping[str, Any] | None,
+    paths: Touched,
+    custom_objects: Mapping[str, Any] | None = None,
 ) -> list[Finding]:
     """Judge one model; what cannot be read is a finding too."""
     name = outcome.versions.name
     if outcome.error:
         return [unjudged(policy, name, outcome.error)]
-    if not _changed(outcome):
+    if not _changed(outcome) and paths is not None and not paths:
         return []
     diff = _diff(outcome)
-    found = [unjudged(policy, name, each) for each in (diff.unread(DAMAGED) if diff else ())]
+    reasons = diff.unread(DAMAGED) if diff else []
+    found: list[Finding] = []
     try:
         with ExitStack() as stack:
-            stored = [
+            old, new = (
                 None if side is None else stack.enter_context(described(side, custom_objects))
                 for side in sides
-            ]
-            return [*found, *judge(policy, _subject(policy, outcome, *stored))]
+            )
+            reasons += [] if new is None else problems(new, paths)
+            if _changed(outcome):
+                found = judge(policy, _subject(policy, outcome, old, new))
     except KvcsError as error:
-        return [*found, unjudged(policy, name, str(error))]
+        reasons = [*reasons, str(error)]
+    incomplete = [unjudged(policy, name, each) for each in dict.fromkeys(reasons)]
+    return [*_untold(incomplete, found), *found]
+
+
+def _untold(incomplete: Sequence[Finding], found: Sequence[Finding]) -> list[Finding]:
+    """Return the damage of which no other finding tells as badly, and more."""
+    return [
+        one
+        for one in incomplete
+        if not any(
+            one is not other and one.level == other.level and one.detail in other.detail
+            for other in (*incomplete, *found)
+        )
+    ]
 
 
 def _subject(policy: Policy, outcome: Outcome, old: Stored | None, new: Stored | None) -> Subject:

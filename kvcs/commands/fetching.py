@@ -56,10 +56,10 @@ def fetch_changed(
             _fetch(files, changed, pointed=True)
 
 
-def fetch_some(files: Mapping[str, bytes], paths: Iterable[str]) -> None:
+def fetch_some(files: Mapping[str, bytes], paths: Iterable[str], *, pointed: bool = True) -> None:
     """Fetch some files; what cannot be fetched is said when it is read."""
     with suppress(AbsentError):
-        _fetch(files, paths, pointed=True)
+        _fetch(files, paths, pointed=pointed)
 
 
 def _fetch(files: Mapping[str, bytes], paths: Iterable[str], *, pointed: bool) -> None:

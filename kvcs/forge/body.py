@@ -32,10 +32,26 @@ _INLINE = (
     "code_inline", "softbreak", "strong_open", "strong_close", "em_open", "em_close",
 )  # fmt: skip
 _LANGUAGES = ("", "diff", "sh", "mermaid")
-# Mentions, issues, HTML, links, formulas; GitLab would do what a line that begins with / says.
-_ACTIVE = re.compile(r"[@#<>\[\]$~`]|://|www\.|\bGH-\d|^\s*/", re.IGNORECASE | re.MULTILINE)
+# Mentions, issues, commits, HTML, links, formulas; GitLab has more references, and would do what a
+# line that begins with / says.
+_ACTIVE = re.compile(
+    r"[@#<>\[\]$~`]|[!%&^]\w|://|www\.|\bGH-\d|\b(?=[a-f]*\d)[0-9a-f]{7,64}\b|^\s*/",
+    re.IGNORECASE | re.MULTILINE,
+)
 _FOLDED = re.compile(r"(<details( open)?><summary>[^<>@#&\[\]`$/]*</summary>|</details>)\s*")
-_LINKED = re.compile(r"^\s*(click|callback|link|links|href)\b|%%\{|://", re.MULTILINE)
+# Statements that kvcs writes, with labels in which nothing is anything but text. Mermaid has many
+# more, which link, load pictures, or configure Mermaid itself.
+_LABEL = r'"(?:[^\x00-\x7f]|[A-Za-z0-9 ,._]|\#\d+;|<br>)*"'
+_DRAWN = re.compile(
+    rf"""
+    flowchart\ (?:LR|TD)
+    | n\d+[\[\](){{}}/]{{1,2}}{_LABEL}[\[\](){{}}/]{{1,2}}
+    | n\d+\ (?:-->|==>|-\.->)(?:\|{_LABEL}\|)?\ n\d+
+    | classDef\ [a-z]+\ [\w:\#,\ -]+
+    | class\ n\d+(?:,n\d+)*\ [a-z]+
+    """,
+    re.VERBOSE | re.ASCII,
+)
 
 
 def read(path: Path) -> str:
@@ -104,8 +120,8 @@ def _active(text: str) -> Iterator[str]:
 def _fence(token: Token) -> Iterator[str]:
     if token.info not in _LANGUAGES:
         yield "code in another language"
-    if token.info == "mermaid" and _LINKED.search(token.content):
-        yield "a graph with links"
+    if token.info == "mermaid" and not all(map(_DRAWN.fullmatch, token.content.splitlines())):
+        yield "a graph with other statements"
 
 
 def _line(tokens: list[Token]) -> Iterator[str]:

@@ -59,7 +59,7 @@ def _selected(diff: Diff) -> str:
 
 
 def _kept(diff: Diff) -> str:
-    if diff.kept is None or diff.old.tensors is None:
+    if diff.kept is None or not diff.old.tensors:
         return ""
     return f"; {diff.kept:,} of {diff.old.tensors:,} old tensors kept"
 

@@ -54,6 +54,18 @@ def between(git: GitProgram, old: str, new: str) -> list[Change]:
     return _changes(git, ("diff-tree", "-r"), (start, new))
 
 
+def altered(git: GitProgram, old: str, new: str) -> list[str]:
+    """Return the paths of files that are other ones in a commit, or in the working tree, sorted.
+
+    Args:
+        git: the program.
+        old: hash of a commit.
+        new: hash of a commit; empty for the working tree. What git does not track is not looked at.
+    """
+    found = between(git, old, new) if new else _changes(git, ("diff-index",), (old,))
+    return sorted(change.path for change in found)
+
+
 def empty_tree(git: GitProgram) -> str:
     """Return the hash of the tree without files."""
     return git.check("hash-object", "-t", "tree", "--stdin").text

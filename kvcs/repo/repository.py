@@ -377,6 +377,20 @@ class Repository:
         done = self._git.run("rev-parse", "--verify", "--quiet", "--end-of-options", name)
         return self._reader.read(done.text) if done.status == 0 else None
 
+    def altered(self, old: str, new: str) -> list[str]:
+        """Return the paths of files that are other ones in a revision; see `kvcs.repo.changes`.
+
+        Args:
+            old: a revision.
+            new: a revision; empty for the working tree.
+
+        Raises:
+            RepositoryError: there is no such revision.
+        """
+        from kvcs.repo.changes import altered
+
+        return altered(self._git, self.resolve(old), self.resolve(new) if new else "")
+
     def bring(self, commits: Sequence[str], branch: str = "") -> str:
         """Fetch commits with their histories; see `kvcs.repo.histories`.
 

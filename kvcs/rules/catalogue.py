@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 # Turns what a file says into a value, or raises a ValueError that says what it wants.
 Reader: TypeAlias = Callable[[Any], Any]
 
+LARGEST = 1 << 63  # of anything that is counted; Python would not print a number of any length
 _SIZES = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 
 
@@ -40,7 +41,7 @@ def percent(value: Any) -> float:
     if isinstance(value, str):
         found = re.fullmatch(r"(\d+(?:\.\d+)?) ?%", value, re.ASCII)
         value = float(found[1]) if found else None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < LARGEST:
         raise ValueError('a number of percent, such as 10 or "10 %"')
     return float(value)
 
@@ -58,7 +59,7 @@ def share(value: Any) -> float:
 
 def count(value: Any) -> int:
     """Read a number of things."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < LARGEST:
         raise ValueError("a whole number that is not negative")
     return value
 
@@ -67,8 +68,9 @@ def size(value: Any) -> int:
     """Read a number of bytes, or a text such as `100 MB`, in powers of 1000."""
     if isinstance(value, str):
         found = re.fullmatch(r"(\d+(?:\.\d+)?) ?([kMGT]?B)", value, re.ASCII)
-        value = round(float(found[1]) * _SIZES[found[2]]) if found else None
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        product = float(found[1]) * _SIZES[found[2]] if found else math.inf
+        value = round(product) if product < LARGEST else None
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < LARGEST:
         raise ValueError('a number of bytes, or a text such as "100 MB" (B, kB, MB, GB, TB)')
     return value
 

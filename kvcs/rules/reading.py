@@ -46,7 +46,7 @@ def _parsed(content: bytes, source: str) -> dict[str, Any]:
     if len(content) > LONGEST:
         raise PolicyError(f"{source} has {len(content):,} bytes, which is too long for rules")
     try:
-        found: dict[str, Any] = tomllib.loads(content.decode("utf-8"))
+        found: dict[str, Any] = tomllib.loads(content.decode("utf-8-sig"))
     except UnicodeDecodeError:
         raise PolicyError(
             f"{source} is not UTF-8, and so no TOML: save it again as UTF-8"
@@ -90,7 +90,7 @@ def _options(table: Mapping[str, Any], kind: Kind, place: str) -> Iterator[tuple
 def _value(value: Any, key: str, place: str, reader: Any) -> Any:
     try:
         return reader(value)
-    except (ValueError, OverflowError) as error:
+    except ValueError as error:
         raise PolicyError(f"{place}.{key}: expected {error}, got {_shown(value)}") from None
 
 
@@ -112,4 +112,7 @@ def _unknown(place: str, what: str, given: str, known: Collection[str]) -> NoRet
 
 
 def _shown(value: Any) -> str:
-    return f"{value!r:.60}"
+    try:
+        return f"{value!r:.60}"
+    except ValueError:  # a whole number with more digits than Python prints
+        return "a number of thousands of digits"

@@ -68,9 +68,11 @@ def stylesheet(names: Sequence[str]) -> str:
 
 
 def as_json(value: Any) -> Any:
-    """Return a value as JSON that nothing in it can end, for a template."""
+    """Return a value as JSON that nothing in it can end, nor a log obey, for a template."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
-    return _safe(text.replace("<", "\\u003c").replace("\u2028", "\\u2028"))
+    for special in ("<", "\u2028", "#"):
+        text = text.replace(special, f"\\u{ord(special):04x}")
+    return _safe(text)
 
 
 def _read(directory: str, name: str) -> str:

@@ -19,7 +19,9 @@ function drawn(name, attributes = {}, ...children) {
 }
 
 function button(label, title, act) {
-  const made = element("button", { type: "button", title }, label);
+  const symbol = label.length === 1; // which a screen reader would read out
+  const made = element("button", { type: "button", title, "aria-label": symbol ? title : null },
+    label);
   made.addEventListener("click", act);
   return made;
 }

@@ -52,7 +52,7 @@ class Page {
     model.picture.draw();
     model.mark(number);
     model.picture.reveal(number);
-    if (travel) model.picture.frame.scrollIntoView({ block: "nearest" });
+    if (travel) model.picture.travel(number);
   }
 
   close() {

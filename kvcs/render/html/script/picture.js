@@ -5,7 +5,8 @@ class Picture {
     this.model = model;
     this.open = new Set();
     this.scale = 0;
-    this.frame = element("div", { class: "frame", tabindex: "0", "aria-label": "Graph" });
+    this.frame = element("div", { class: "frame", tabindex: "0", role: "region",
+      "aria-label": "Graph" });
     box.prepend(this.tools(), this.frame);
     box.hidden = false;
     this.frame.addEventListener("click", (event) => this.activate(event));
@@ -94,6 +95,13 @@ class Picture {
       left: place.x * this.scale - this.frame.clientWidth / 2,
       top: place.y * this.scale - this.frame.clientHeight / 2,
     });
+  }
+
+  // Bring the box to where it can be seen, and the layer, which a panel below could cover.
+  travel(number) {
+    for (const each of [this.frame, this.groups.get(this.shown.keys[number])]) {
+      each?.scrollIntoView({ block: "nearest", inline: "nearest" });
+    }
   }
 
   // Mark what is chosen, and let what the search does not find step back.
