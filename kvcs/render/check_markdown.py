@@ -35,7 +35,7 @@ def _rules(report: Report) -> str:
     policy = report.policy
     if not policy.source:
         return source(report)
-    return f"Rules: {len(policy.rules):,} of {code(words.path(policy.source))}"
+    return f"Rules: {len(policy.rules):,} of {code(words.operand(policy.source))}"
 
 
 def _rows(finding: Finding, more: int) -> list[str]:

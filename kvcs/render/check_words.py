@@ -83,4 +83,4 @@ def source(report: Report) -> str:
     policy = report.policy
     if not policy.source:
         return "Rules: none, for there is no .kvcs.toml on the old side"
-    return f"Rules: {len(policy.rules):,}, of {words.path(policy.source)}"
+    return f"Rules: {len(policy.rules):,}, of {words.operand(policy.source)}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,15 +10,13 @@ from kvcs.commands.check import judged
 from kvcs.commands.ci import results
 from kvcs.commands.ci.outputs import tell
 from kvcs.commands.ci.results import Analysis
-from kvcs.commands.diff_all import Outcome, diff_all
+from kvcs.commands.diff_all import diff_all
 from kvcs.commands.rules_file import rules_for
 from kvcs.commands.versions import versions
 from kvcs.comparison.weighing import Report as Progress
 from kvcs.errors import ForgeError, KvcsError
 from kvcs.forge.events import Range, range_of
 from kvcs.render.flavour import Flavour
-
-LETTERS = 12  # of a commit's hash, where it is shown to a person
 
 
 def analyse(
@@ -86,37 +83,18 @@ def _analysed(
     between = _between(environment, base, head)
     operands = [f"{between.base}...{between.head}"]
     rules = rules_for(operands, list(paths) or None)
-    policy = replace(rules.policy, source=_short(rules.policy.source))
     asked = versions(operands, list(paths) or None)
     outcomes = diff_all(
         asked, hints={}, stats=True, numbers=True, histograms=True, alone=True, report=progress
     )
     flavour: Flavour = "gitlab" if environment.get("GITLAB_CI") else "github"
     return Analysis(
-        report=judged(replace(rules, policy=policy), outcomes, whole=not paths),
-        outcomes=[_with_short_names(outcome) for outcome in outcomes],
+        report=judged(rules, outcomes, whole=not paths),
+        outcomes=outcomes,
         base=between.base,
         head=between.head,
         flavour=flavour,
     )
-
-
-def _with_short_names(outcome: Outcome) -> Outcome:
-    """Return a comparison whose sides are called as a person would call them."""
-    versions = replace(
-        outcome.versions,
-        old=outcome.versions.old and _short(outcome.versions.old),
-        new=outcome.versions.new and _short(outcome.versions.new),
-    )
-    found = outcome.found
-    if found is not None:
-        old_name, new_name = _short(found.old_name), _short(found.new_name)
-        found = replace(found, old_name=old_name, new_name=new_name)
-    return replace(outcome, versions=versions, found=found)
-
-
-def _short(name: str) -> str:
-    return re.sub(rf"^([0-9a-f]{{{LETTERS}}})[0-9a-f]{{28,}}(?=:)", r"\1", name)
 
 
 def _between(environment: Mapping[str, str], base: str, head: str) -> Range:
