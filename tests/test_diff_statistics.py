@@ -68,6 +68,16 @@ class TestLabels:
     def test_what_was_done(self, new: Array, labels: tuple[str, ...]) -> None:
         assert statistics(OLD, new).labels == labels
 
+    @pytest.mark.parametrize("odd", [np.nan, np.inf, -np.inf])
+    def test_a_value_that_is_no_number(self, odd: float) -> None:
+        new = OLD.copy()
+        new[-1] = odd
+        assert statistics(OLD, new).labels == ("not finite",)
+        assert statistics(new, OLD).labels == ()
+
+    def test_a_value_whose_square_is_too_large_is_a_number(self) -> None:
+        assert statistics(np.ones(4), np.full(4, 1e200)).labels == ()
+
     def test_all_zeros_are_not_pruned(self) -> None:
         assert statistics(OLD, np.zeros_like(OLD)).labels == ()
 

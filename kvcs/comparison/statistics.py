@@ -31,7 +31,8 @@ class Statistics:
         cosine: of the angle between old and new values; None likewise.
         largest: the largest change of one value; None where a value is not finite.
         share: share of the values that are not the same, from 0 to 1.
-        labels: what the change certainly is: `rewritten`, `scaled`, `pruned`, `cast`, `quantised`.
+        labels: what the change certainly is: `not finite`, `rewritten`, `scaled`, `pruned`, `cast`,
+            `quantised`.
         histogram: see `kvcs.comparison.histograms`; None where nobody asked for it.
     """
 
@@ -147,6 +148,9 @@ def _real(values: Array) -> Array:
 
 
 def _labels(old: Array, new: Array, sums: _Sums, cosine: float | None) -> Iterator[str]:
+    if not math.isfinite(sums.new) and not _is_finite(new):
+        yield "not finite"
+        return
     if old.dtype != new.dtype:
         if _is_float(old) and not _is_float(new):
             yield "quantised"
@@ -159,6 +163,12 @@ def _labels(old: Array, new: Array, sums: _Sums, cosine: float | None) -> Iterat
         yield "rewritten"
     elif sums.old and sums.new and old.size > 16 and _is_scaled(sums):
         yield "scaled"
+
+
+def _is_finite(array: Array) -> bool:
+    flat = array.reshape(-1)
+    parts = range(0, flat.size, CHUNK)
+    return all(np.isfinite(_real(flat[start : start + CHUNK])).all() for start in parts)
 
 
 def _is_float(array: Array) -> bool:
