@@ -12,6 +12,7 @@ from test_diff_table import TestConnections, blocks, of_class, seven
 from kvcs.comparison import diff, weighed_diff
 from kvcs.render import words
 from kvcs.render.brief import names, stat
+from kvcs.render.changes import share
 from kvcs.render.diff import text
 from kvcs.render.layout import Look
 from kvcs.render.marks import MARKS
@@ -254,6 +255,11 @@ def test_a_share_is_none_or_all_only_where_it_is() -> None:
         "> 99.9%",
         "100%",
     ]
+
+
+def test_how_many_values_changed() -> None:
+    told = [share({"share": part}) for part in (1, 0.994, 0.01, 0.002, 0.0001)]
+    assert told == ["", *(f", {each} of values" for each in ("99%", "1%", "0.2%", "< 0.1%"))]
 
 
 def test_of_a_full_hash_the_beginning() -> None:

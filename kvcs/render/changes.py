@@ -87,7 +87,9 @@ def was_zero(numbers: dict[str, float]) -> bool:
 
 def share(numbers: dict[str, float]) -> str:
     """Say how many values changed, when not nearly all did."""
-    return f", {numbers['share']:.0%} of values" if numbers["share"] < 0.995 else ""
+    part = numbers["share"]
+    told = f"{part:.0%}" if part >= 0.005 else words.percent(part)
+    return f", {told} of values" if part < 0.995 else ""
 
 
 def unread(change: Change) -> dict[str, dict[str, str]]:
