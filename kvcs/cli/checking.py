@@ -9,6 +9,7 @@ import click
 
 from kvcs import __version__
 from kvcs.cli.comparing import DIRECTORIES, Diff
+from kvcs.cli.options import ascii_option, color_option, width_option
 from kvcs.cli.output import command, present, print_json
 
 if TYPE_CHECKING:
@@ -47,16 +48,9 @@ def exit_code(report: Report, fail_on: str) -> int:
 )
 @fail_on_option
 @click.option("--all", "everything", is_flag=True, help="Print also what is folded otherwise.")
-@click.option("--ascii", "as_ascii", is_flag=True, help="Print nothing but ASCII.")
-@click.option(
-    "--width", type=click.IntRange(min=40), metavar="N", help="Columns of a line. [default: found]"
-)
-@click.option(
-    "--color",
-    type=click.Choice(["auto", "always", "never"]),
-    default="auto",
-    help="Colours: on a terminal (default), or whatever it is.",
-)
+@ascii_option
+@width_option
+@color_option
 @click.pass_context
 def check(
     context: click.Context,

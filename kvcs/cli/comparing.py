@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from kvcs.cli.options import output_option
+from kvcs.cli.options import ascii_option, color_option, output_option, width_option
 from kvcs.cli.output import check_output, complain
 from kvcs.errors import KvcsError
 
@@ -72,16 +72,9 @@ class Diff(click.Command):
     metavar="OLD=NEW",
     help="Layer OLD of A is layer NEW of B. May be repeated.",
 )
-@click.option("--ascii", "as_ascii", is_flag=True, help="Print nothing but ASCII.")
-@click.option(
-    "--width", type=click.IntRange(min=40), metavar="N", help="Columns of a line. [default: found]"
-)
-@click.option(
-    "--color",
-    type=click.Choice(["auto", "always", "never"]),
-    default="auto",
-    help="Colours: on a terminal (default), or whatever it is.",
-)
+@ascii_option
+@width_option
+@color_option
 @click.option("--exit-code", is_flag=True, help="Exit with 1 when the models differ.")
 @click.pass_context
 def diff(

@@ -40,3 +40,13 @@ unsafe_option = click.option(
     is_flag=True,
     help="Also load what is not known, and can run code from the model, such as a lambda.",
 )
+ascii_option = click.option("--ascii", "as_ascii", is_flag=True, help="Print nothing but ASCII.")
+width_option = click.option(
+    "--width", type=click.IntRange(min=40), metavar="N", help="Columns of a line. [default: found]"
+)
+color_option = click.option(
+    "--color",
+    type=click.Choice(["auto", "always", "never"]),
+    default="auto",
+    help="Colours: on a terminal (default), or whatever it is.",
+)
