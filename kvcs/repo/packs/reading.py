@@ -26,6 +26,7 @@ _LOOSE_BLOB = b"blob "
 _BLOB = 3  # the type of an object in a pack; 6 and 7 are deltas
 _CHUNK = 1 << 17  # bytes read at a time: from here on, each costs the system new pages
 _FAR = 1 << 31
+_MOST_DEFLATED = 1032  # bytes that one byte of deflate can stand for
 _MOST = 10  # object directories that are looked through
 
 
@@ -203,8 +204,12 @@ def _fan(index: mmap, first: int) -> int:
 
 def _inflated(file: int, offset: int, size: int, skipped: int = 0) -> bytes | None:
     """Return `size` bytes that are deflated at a place of a file; None if they are not whole."""
+    if size > _MOST_DEFLATED * (os.fstat(file).st_size - offset):
+        return None  # and no room is made for them
     stream = zlib.decompressobj()
-    found = BytesIO()  # gives its bytes away without a copy
+    # In its own size from the start, or a tensor would be in memory twice while it grows. It gives
+    # its bytes away without a copy.
+    found = BytesIO(bytes(size))
     while not stream.eof:
         chunk = os.pread(file, min(_CHUNK, size + 1024), offset)
         if not chunk:
