@@ -7,6 +7,7 @@ import numbers
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from kvcs.commands.operand import is_manifest, is_manifest_file, opened, what_stands_at
@@ -19,6 +20,7 @@ from kvcs.tree.writer import MANIFEST
 
 if TYPE_CHECKING:
     from kvcs.repo import Repository
+    from kvcs.repo.commits.blobs import Kept
     from kvcs.repo.commits.committing import Recorded
 
 METRIC = "Kvcs-Metric"
@@ -49,7 +51,7 @@ def commit(
     Raises:
         SaveError: the model cannot be saved.
         RepositoryError: git cannot commit. The directory is saved all the same.
-        DamageError: another program altered a file before it was committed.
+        DamageError: another program damaged it before it was committed.
     """
     from kvcs.commands.save import save
     from kvcs.repo import Repository
@@ -59,9 +61,7 @@ def commit(
         directory = Path(path).absolute()
         kept = repository.unchanged(directory)
         save(model, path, optimizer=optimizer)
-        # So what is stored is what was saved, and no hook reads it a second time.
-        recorded = {directory: _recorded(directory)}
-        return repository.commit([directory], message, trailers, recorded=recorded, kept=kept)
+        return _commit(repository, [directory], message, trailers, kept)
 
 
 def commit_directories(
@@ -85,16 +85,27 @@ def commit_directories(
             raise OperandError(
                 f"no model directory below {repository.top}: `kvcs export SOURCE DIR` makes one"
             )
-        recorded = {directory: _recorded(directory) for directory in chosen}
-        try:
-            return repository.commit(chosen, message, trailers, recorded=recorded)
-        except DamageError as error:
-            for directory in chosen:
-                _refuse_damaged(directory)
-            # Whole now, so it was another model that its checksums were read of.
-            raise RepositoryError(
-                "A model was replaced while it was committed; commit again when that is done."
-            ) from error
+        return _commit(repository, chosen, message, trailers)
+
+
+def _commit(
+    repository: Repository,
+    directories: Sequence[Path],
+    message: str,
+    trailers: Sequence[tuple[str, str]],
+    kept: Kept = MappingProxyType({}),
+) -> str | None:
+    """Commit directories; what is in them is checked while it is read, and told to hooks."""
+    recorded = {directory: _recorded(directory) for directory in directories}
+    try:
+        return repository.commit(directories, message, trailers, recorded=recorded, kept=kept)
+    except DamageError as error:
+        for directory in directories:
+            _refuse_damaged(directory)
+        # Whole now, so it was another model that its checksums were read of.
+        raise RepositoryError(
+            "A model was replaced while it was committed; commit again when that is done."
+        ) from error
 
 
 def _recorded(directory: Path) -> dict[str, Recorded]:
