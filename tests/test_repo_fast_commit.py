@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 
 from kvcs.errors import DamageError, RepositoryError
 from kvcs.repo import Repository
+from kvcs.repo.commits import staging
 from kvcs.repo.commits.committing import Recorded
 
 MIB = 1 << 20
@@ -536,6 +537,18 @@ class TestBadDays:
         kept = packs(root)
         assert commit()
         assert packs(root) == kept
+
+    def test_a_lock_that_is_gone_when_it_is_looked_at(
+        self, root: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        made = staging._made
+
+        def too_late(lock: Path) -> int:
+            monkeypatch.setattr(staging, "_made", made)
+            raise FileExistsError
+
+        monkeypatch.setattr(staging, "_made", too_late)
+        assert commit()
 
     def test_the_lock_of_a_killed_commit_is_taken_over(self, root: Path) -> None:
         write(root / ".git", {"index.lock": b"kvcs commit\n", "index.kvcs": b"half"})

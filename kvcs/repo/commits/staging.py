@@ -144,7 +144,10 @@ def _take(lock: Path) -> int:
     try:
         return _made(lock)
     except FileExistsError:
-        opened = os.open(lock, os.O_RDWR)
+        try:
+            opened = os.open(lock, os.O_RDWR)
+        except FileNotFoundError:  # its owner was done just now
+            return _made(lock)
         with contextlib.suppress(OSError):
             if os.read(opened, len(_MARK) + 1) == _MARK and _is_free(opened, lock):
                 return opened
