@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from kvcs.comparison.statistics import Statistics, chunks
-from kvcs.comparison.threads import LARGE, both
 from kvcs.npy import Array
 
 BINS = 41  # an odd number, so that the smallest changes share a bin, whatever their sign
@@ -25,14 +24,7 @@ def histogram(old: Array, new: Array, found: Statistics) -> tuple[int, ...] | No
     if not found.largest:
         return None
     largest, mine, yours = found.largest, old.reshape(-1), new.reshape(-1)
-    if mine.size < LARGE:
-        return tuple(_counts(mine, yours, largest).tolist())
-    middle = mine.size // 2
-    one, other = both(
-        lambda: _counts(mine[:middle], yours[:middle], largest),
-        lambda: _counts(mine[middle:], yours[middle:], largest),
-    )
-    return tuple((one + other).tolist())
+    return tuple(_counts(mine, yours, largest).tolist())
 
 
 def _counts(old: Array, new: Array, largest: float) -> Array:

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from kvcs.comparison.encoded import Json
-from kvcs.comparison.threads import LARGE, both
 from kvcs.npy import Array
 
 # Elements that are converted to double precision at a time: they fit a cache, and are too few for
@@ -70,17 +69,6 @@ class _Sums:
     different: int = 0
     zeroed: int = 0
 
-    def __add__(self, other: _Sums) -> _Sums:
-        largest = max(self.largest, other.largest)
-        return _Sums(
-            old=self.old + other.old,
-            new=self.new + other.new,
-            change=self.change + other.change,
-            largest=math.nan if math.isnan(self.largest + other.largest) else largest,
-            different=self.different + other.different,
-            zeroed=self.zeroed + other.zeroed,
-        )
-
     @property
     def product(self) -> float:
         """Of old and new values, by the law of cosines."""
@@ -104,21 +92,9 @@ def statistics(old: Array, new: Array) -> Statistics:
 
 
 def _sums(old: Array, new: Array) -> _Sums:
-    mine, yours = old.reshape(-1), new.reshape(-1)
-    if mine.size < LARGE:
-        return _part_sums(mine, yours)
-    middle = mine.size // 2  # wherever it runs: where sums are split is seen in their last digits
-    halves = both(
-        lambda: _part_sums(mine[:middle], yours[:middle]),
-        lambda: _part_sums(mine[middle:], yours[middle:]),
-    )
-    return halves[0] + halves[1]
-
-
-def _part_sums(old: Array, new: Array) -> _Sums:
     sums = _Sums()
     with np.errstate(all="ignore"):
-        for mine, yours in chunks(old, new):
+        for mine, yours in chunks(old.reshape(-1), new.reshape(-1)):
             change = yours - mine
             squares = float(np.dot(change, change))
             sums.old += float(np.dot(mine, mine))

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-LARGE = 1 << 18  # elements of a tensor; below it a thread costs more than it saves
+LARGE = 1 << 16  # elements of a tensor; below it a thread costs more than it saves
 
 
 def both(one: Callable[[], T], other: Callable[[], T]) -> tuple[T, T]:
