@@ -35,6 +35,21 @@ from kvcs.workdir import replace
 
 TENSORS = 100
 KVCS = [sys.executable, "-m", "kvcs"]
+
+# What a commit that checks a model and packs it has to do to each byte: see `committing`.
+LIMIT = """
+import hashlib, os, sys, zlib
+from pathlib import Path
+pack = hashlib.sha1()
+with open("../limit", "wb") as file:
+    for path in sorted(Path("model").rglob("*.npy")):
+        data = path.read_bytes()
+        hashlib.sha256(data), hashlib.sha1(data), pack.update(data)
+        zlib.adler32(data), zlib.crc32(data), file.write(data)
+    file.flush()
+    os.fsync(file.fileno())
+os.remove("../limit")
+"""
 DEFLATE_NOTHING = ["-c", "core.compression=0", "-c", "core.bigFileThreshold=512k"]
 
 Step = Callable[[], Any]
@@ -139,7 +154,13 @@ def settle() -> None:
 
 
 def committing(place: Place, *, again: bool) -> Iterator[Contestant]:
-    """Commit a directory, or one in which two tensors changed."""
+    """Commit a directory, or one in which two tensors changed.
+
+    The last line of the first commit is the limit: SHA-256 to check the model, SHA-1 for the name
+    of each object and for the pack, the checksums of zlib and of the index of the pack, and the
+    bytes on the disk. It takes one core where kvcs takes two, and leaves out what git itself does
+    for a commit, and the start of Python with all that kvcs imports.
+    """
     ways: dict[str, Callable[[Path], None]] = {
         "kvcs commit": kvcs_commit,
         "git add + commit": lambda root: git_commit(root, "model"),
@@ -149,6 +170,9 @@ def committing(place: Place, *, again: bool) -> Iterator[Contestant]:
         yield _commit(place, name, way, again=again)
     if again:
         yield _keras_file(place)
+    else:
+        limit = lambda root: run(root, sys.executable, "-c", LIMIT)  # noqa: E731
+        yield _commit(place, "hashes and bytes alone", limit, again=False)
 
 
 def _commit(place: Place, name: str, way: Callable[[Path], None], *, again: bool) -> Contestant:
