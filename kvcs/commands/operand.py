@@ -172,10 +172,11 @@ def described(operand: Model, custom_objects: Mapping[str, Any] | None = None) -
         yield Stored(str(operand), _json_files(model, {}), {}, has_weights=False)
     elif is_live(operand):
         from kvcs.keras_io.capture import capture
+        from kvcs.render.words import LIVE
 
         captured = capture(operand)
         files = _json_files(captured.model, captured.contents)
-        yield Stored("the live model", files, captured.contents)
+        yield Stored(LIVE, files, captured.contents)
     else:
         with opened(operand) as stored:
             yield stored

@@ -10,7 +10,7 @@ from itertools import accumulate
 from typing import NamedTuple
 
 MAGIC = b"\377tOc" + struct.pack(">I", 2)
-_FAR = 1 << 31  # an offset from here on stands in a table of its own
+FAR = 1 << 31  # an offset from here on stands in a table of its own
 
 
 class IndexEntry(NamedTuple):
@@ -25,8 +25,8 @@ def write_index(entries: Iterable[IndexEntry], checksum: bytes, algorithm: str) 
     """Return the index of a pack with that checksum at its end."""
     found = sorted(entries)
     counts = Counter(entry.name[0] for entry in found)
-    far = [entry.offset for entry in found if entry.offset >= _FAR]
-    places = {offset: _FAR | number for number, offset in enumerate(far)}
+    far = [entry.offset for entry in found if entry.offset >= FAR]
+    places = {offset: FAR | number for number, offset in enumerate(far)}
     parts = [
         MAGIC,
         _numbers("I", accumulate(counts[byte] for byte in range(256))),

@@ -20,12 +20,11 @@ from io import BytesIO, FileIO
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
-from kvcs.repo.packs.pack_index import MAGIC
+from kvcs.repo.packs.pack_index import FAR, MAGIC
 
 _LOOSE_BLOB = b"blob "
 _BLOB = 3  # the type of an object in a pack; 6 and 7 are deltas
 _CHUNK = 1 << 17  # bytes read at a time: from here on, each costs the system new pages
-_FAR = 1 << 31
 _MOST_DEFLATED = 1032  # bytes that one byte of deflate can stand for
 _MOST = 10  # object directories that are looked through
 
@@ -152,9 +151,9 @@ class _Pack:
             return None
         offsets = 8 + 1024 + many * (len(name) + 4)
         offset: int = struct.unpack_from(">I", index, offsets + 4 * at)[0]
-        if offset < _FAR:
+        if offset < FAR:
             return offset
-        far: int = struct.unpack_from(">Q", index, offsets + 4 * many + 8 * (offset - _FAR))[0]
+        far: int = struct.unpack_from(">Q", index, offsets + 4 * many + 8 * (offset - FAR))[0]
         return far
 
     def blob(self, offset: int) -> bytes | None:
