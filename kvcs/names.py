@@ -14,6 +14,8 @@ from functools import lru_cache
 from itertools import count
 from unicodedata import normalize
 
+LIVE = "the live model"  # what a model in memory is called, which has no other name
+
 MAX_SEGMENT = 100
 _MANY = 4096  # names that are worth remembering: `kernel` and `dense` come in every model
 _PLAIN = re.compile(r"[A-Za-z0-9_.-]")

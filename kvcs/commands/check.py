@@ -30,7 +30,7 @@ from kvcs.comparison import Diff
 from kvcs.comparison.values import DAMAGED
 from kvcs.comparison.weighing import Report as Progress
 from kvcs.errors import AbsentError, KvcsError, NotAModelError, RepositoryError
-from kvcs.render.words import LIVE
+from kvcs.names import LIVE
 from kvcs.rules import Finding, Policy, Report, Subject, judge, unjudged, unmatched
 from kvcs.rules.judging import without_models
 from kvcs.rules.weights import to_read

@@ -15,6 +15,7 @@ from typing import Any, Literal, TypeAlias
 from kvcs import npy
 from kvcs.commands.fetching import fetch_description
 from kvcs.errors import KvcsError, NotAModelError, OperandError
+from kvcs.names import LIVE
 from kvcs.spec import StoredModel
 from kvcs.tree import reader, writer
 from kvcs.tree.partial import Objects
@@ -172,7 +173,6 @@ def described(operand: Model, custom_objects: Mapping[str, Any] | None = None) -
         yield Stored(str(operand), _json_files(model, {}), {}, has_weights=False)
     elif is_live(operand):
         from kvcs.keras_io.capture import capture
-        from kvcs.render.words import LIVE
 
         captured = capture(operand)
         files = _json_files(captured.model, captured.contents)

@@ -6,12 +6,12 @@ import json
 import re
 from typing import Any
 
+from kvcs.names import LIVE
 from kvcs.render.text import plain, shape
 from kvcs.spec import MISSING
 
 LONGEST = 60
 LONGEST_NAME = 240
-LIVE = "the live model"
 
 # Settings that say what a layer is, by which it is introduced.
 TELLING = ("units", "filters", "kernel_size", "pool_size", "rate", "activation", "axis")
